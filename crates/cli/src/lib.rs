@@ -1,0 +1,1 @@
+//! Bailey's command line: the whole topology on one machine, and tools to understand it.

@@ -1,0 +1,2 @@
+//! The `bailey` program.
+fn main() {}

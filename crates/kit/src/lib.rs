@@ -1,0 +1,1 @@
+//! Process chores: logs, metrics, the admin server, readiness, drain.

@@ -1,0 +1,1 @@
+//! The framing between an outer and an inner tier, without I/O.

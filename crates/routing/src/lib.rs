@@ -1,0 +1,1 @@
+//! Route tables: intermediate representation, compilation, lookup and the plan for a request.

@@ -1,0 +1,1 @@
+//! Kubernetes objects in, intermediate representation and diagnostics out.

@@ -1,0 +1,1 @@
+//! Bailey's Kubernetes API types, their validation rules and the condition vocabulary.

@@ -1,0 +1,1 @@
+//! The proxy that both tiers run.
