@@ -1,0 +1,94 @@
+# Every target that a person or CI needs. `make` alone prints this list.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO ?= cargo
+CRATES := bailey-crds bailey-http1 bailey-link bailey-routing bailey-translate bailey-kit bailey-proxy bailey
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup:
+	@.ci/setup
+
+##@ Use
+.PHONY: demo
+demo: setup ## Run an outer tier and two tenants' inner tiers on this machine, from samples/two-tier
+	$(CARGO) run --quiet --package bailey -- up samples/two-tier
+
+.PHONY: build
+build: setup ## Build all programs (debug)
+	$(CARGO) build --workspace
+
+.PHONY: release
+release: setup ## Build bailey and bailey-proxy optimised, into target/release
+	$(CARGO) build --release --package bailey --package bailey-proxy
+
+##@ Check
+.PHONY: test
+test: setup ## Run every test but the slow ones
+	$(CARGO) test --workspace --all-features --quiet
+
+.PHONY: check
+check: setup fmt-check lint alone law generated ## What must be clean in every commit
+
+.PHONY: slow
+slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and restarts, 1 GiB bodies in bounded memory
+	$(CARGO) test --profile quick --package bailey-tests --test slow -- --ignored --test-threads=1
+
+.PHONY: h2spec
+h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public port
+	tests/h2spec/run
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	$(CARGO) fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy over everything, warnings denied
+	$(CARGO) clippy --workspace --all-targets --all-features --quiet -- --deny warnings
+
+.PHONY: alone
+alone: ## Check that each crate compiles by itself, so that each Cargo.toml is sufficient
+	@for crate in $(CRATES); do $(CARGO) check --quiet --package $$crate || { echo "$$crate does not compile alone"; exit 1; }; done
+
+.PHONY: law
+law: ## The dependency law of docs/architecture.md
+	$(CARGO) test --quiet --package bailey-tests --test dependency_law
+
+.PHONY: generated
+generated: ## Fail when a generated file is out of date
+	$(CARGO) run --quiet --package bailey-crds --bin crdgen -- --check
+
+.PHONY: manifests
+manifests: ## Write the generated files again
+	$(CARGO) run --quiet --package bailey-crds --bin crdgen
+
+.PHONY: golden
+golden: ## Rewrite the golden outputs under tests/golden (look at the diff)
+	BAILEY_GOLDEN=write $(CARGO) test --quiet --package bailey-translate --test golden
+
+.PHONY: deny
+deny: ## Licences, duplicate versions and sources of dependencies (needs cargo-deny)
+	$(CARGO) deny --offline check bans licenses sources
+
+.PHONY: fuzz
+fuzz: ## Fuzz the codecs, FUZZ_SECONDS each (needs cargo-fuzz and a nightly toolchain)
+	@for crate in http1 link; do for target in $$(cd crates/$$crate && cargo +nightly fuzz list); do \
+	  (cd crates/$$crate && cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS)); done; done
+
+##@ Measure
+.PHONY: bench
+bench: setup ## Compare CPU per request with nginx and HAProxy, side by side (docs/performance.md)
+	tests/bench/bench
+
+.PHONY: microbench
+microbench: setup ## Benchmarks of single parts: route lookup, codec, link
+	$(CARGO) bench --package bailey-routing --package bailey-http1 --package bailey-link

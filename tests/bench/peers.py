@@ -1,0 +1,131 @@
+"""Peers of the two-tier benchmark: how each is configured and started.
+
+Each peer is a function (workdir, workers, routes) -> list of stages; a stage is (role, argv, env).
+Ports from PORT0 (28440): outer TLS, outer plain, inner, origin. 127.0.0.1 only.
+Every peer gets what its own manual says is fast: keep-alive pools to the next hop, no access log,
+no telemetry, TCP_NODELAY, TLS 1.3 + P-256, HTTP/2 offered by ALPN.
+Tools are found through the environment: HAPROXY28 (with HAPROXY28_LIB), BLOAD, BAILEY_PROXY and BAILEY_PROXY_PLAIN;
+nginx from the system.
+"""
+import json, os
+
+TLS, PLAIN, INNER, ORIGIN = (int(os.environ.get("PORT0", "28440")) + k for k in (0, 1, 2, 3))
+E = os.environ.get
+CERT, KEY, BOTH = E("CERT"), E("KEY"), E("BOTH")
+
+
+def w(d, name, text):
+    p = os.path.join(d, name)
+    with open(p, "w") as f:
+        f.write(text)
+    return p
+
+
+def hostlist(n):
+    return [f"t{i}.bench.test" for i in range(n)]
+
+
+# ---------------------------------------------------------------- nginx
+def nginx(d, workers=1, routes=1):
+    def conf(role, listen, to, pool):
+        os.makedirs(f"{d}/ng-{role}", exist_ok=True)
+        servers = ""
+        if routes > 1 and role == "outer":
+            servers = f"server {{ {listen.replace(';', ' default_server;')} return 404; }}\n"
+            for h in hostlist(routes):
+                servers += f"server {{ {listen} server_name {h}; location / {{ proxy_pass http://up; }} }}\n"
+        else:
+            servers = f"server {{ {listen} server_name _; location / {{ proxy_pass http://up; }} }}\n"
+        return w(d, f"nginx-{role}.conf", f"""
+daemon off; master_process on; worker_processes {workers}; pid {d}/ng-{role}/pid; error_log {d}/ng-{role}/err.log crit;
+worker_rlimit_nofile 65536;
+events {{ worker_connections 32768; }}
+http {{
+ access_log off; tcp_nodelay on; keepalive_requests 100000000; keepalive_timeout 600s; server_tokens off;
+ client_body_temp_path {d}/ng-{role}/b; proxy_temp_path {d}/ng-{role}/p; fastcgi_temp_path {d}/ng-{role}/f; uwsgi_temp_path {d}/ng-{role}/u; scgi_temp_path {d}/ng-{role}/s;
+ server_names_hash_bucket_size 128; server_names_hash_max_size 262144;
+ ssl_certificate {CERT}; ssl_certificate_key {KEY}; ssl_protocols TLSv1.3; ssl_session_tickets on; ssl_buffer_size 16k;
+ map $http_upgrade $conn {{ default upgrade; '' ''; }}
+ proxy_http_version 1.1; proxy_set_header Connection $conn; proxy_set_header Upgrade $http_upgrade; proxy_set_header Host $host;
+ proxy_buffers 16 64k; proxy_buffer_size 16k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;
+ upstream up {{ server 127.0.0.1:{to}; keepalive {pool}; keepalive_requests 100000000; keepalive_timeout 600s; }}
+ {servers}
+}}""")
+    o = conf("outer", f"listen 127.0.0.1:{TLS} ssl http2 reuseport; listen 127.0.0.1:{PLAIN};" if routes == 1 else f"listen 127.0.0.1:{TLS} ssl http2; listen 127.0.0.1:{PLAIN};", INNER, 256)
+    i = conf("inner", f"listen 127.0.0.1:{INNER};", ORIGIN, 256)
+    return [("inner", ["nginx", "-c", i], {}), ("outer", ["nginx", "-c", o], {})]
+
+
+# ---------------------------------------------------------------- haproxy
+def _haproxy(d, workers, routes, binary, env, tag, h2up=False, tcp=False, splice="option splice-auto"):
+    mode = "tcp" if tcp else "http"
+    reuse = "" if tcp else "http-reuse always"
+    alpn = "" if tcp else "alpn h2,http/1.1"
+    common = f"""
+global
+ nbthread {workers}
+ maxconn 5000
+ maxpipes 512
+ tune.bufsize 65536
+ tune.ssl.default-dh-param 2048
+ ssl-default-bind-options ssl-min-ver TLSv1.3
+defaults
+ mode {mode}
+ timeout connect 5s
+ timeout client 600s
+ timeout server 600s
+ timeout tunnel 600s
+ timeout http-keep-alive 600s
+ {splice}
+ {'' if tcp else 'option http-keep-alive'}
+ {reuse}
+"""
+    maps = ""
+    use = "default_backend up"
+    stats = lambda role: f"global\n stats socket {d}/{tag}-{role}.sock level admin\n"
+    if routes > 1:
+        maps = w(d, f"{tag}.map", "".join(f"{h} up\n" for h in hostlist(routes)))
+        use = f"use_backend %[req.hdr(host),lower,map({maps})]"
+    proto = "proto h2" if h2up else ""
+    o = w(d, f"{tag}-outer.cfg", stats("outer") + common + f"""
+frontend f
+ bind 127.0.0.1:{TLS} ssl crt {BOTH} {alpn}
+ bind 127.0.0.1:{PLAIN}
+ {use}
+backend up
+ server s 127.0.0.1:{INNER} {proto} {'' if tcp else 'pool-max-conn 1000'}
+""")
+    i = w(d, f"{tag}-inner.cfg", stats("inner") + common + f"""
+frontend f
+ bind 127.0.0.1:{INNER} {proto}
+ default_backend up
+backend up
+ server s 127.0.0.1:{ORIGIN} {'' if tcp else 'pool-max-conn 1000'}
+""")
+    return [("inner", [binary, "-db", "-q", "-f", i], env), ("outer", [binary, "-db", "-q", "-f", o], env)]
+
+
+H28 = ({"LD_LIBRARY_PATH": E("HAPROXY28_LIB", "")})
+
+
+def haproxy(d, workers=1, routes=1): return _haproxy(d, workers, routes, E("HAPROXY28"), H28, "ha28")
+def haproxy_h2up(d, workers=1, routes=1): return _haproxy(d, workers, routes, E("HAPROXY28"), H28, "ha28h2", h2up=True)
+def haproxy_tcp(d, workers=1, routes=1): return _haproxy(d, workers, routes, E("HAPROXY28"), H28, "ha28tcp", tcp=True)
+
+
+FORCE = "option splice-request\n option splice-response"
+def haproxy_splice(d, workers=1, routes=1): return _haproxy(d, workers, routes, E("HAPROXY28"), H28, "ha28s", splice=FORCE)
+def haproxy_tcp_splice(d, workers=1, routes=1): return _haproxy(d, workers, routes, E("HAPROXY28"), H28, "ha28ts", tcp=True, splice=FORCE)
+
+
+# ---------------------------------------------------------------- limits (plain TCP only)
+def relay_copy(d, workers=1, routes=1): return _relay("copy")
+def relay_splice(d, workers=1, routes=1): return _relay("splice")
+
+
+def _relay(mode):
+    b = [E("BLOAD"), "relay", "--mode", mode]
+    return [("inner", b + ["--addr", f"127.0.0.1:{INNER}", "--to", f"127.0.0.1:{ORIGIN}"], {}),
+            ("outer", b + ["--addr", f"127.0.0.1:{PLAIN}", "--to", f"127.0.0.1:{INNER}"], {})]
+
+

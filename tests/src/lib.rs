@@ -1,1 +1,0 @@
-//! Tests across crates: the dependency law, goldens, the whole path on one machine.
