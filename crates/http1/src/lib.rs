@@ -1,1 +1,24 @@
 //! A strict HTTP/1.1 codec, server and client side, without I/O.
+//!
+//! Reads only what every parser behind it would read the same way, and refuses the rest with a reason. Heads are one
+//! buffer and a short array of ranges; bodies pass through without being copied. Opens no socket, reads no clock.
+
+mod authority;
+mod class;
+mod encode;
+mod fields;
+mod head;
+mod hop_by_hop;
+mod limits;
+mod method;
+mod refusal;
+mod target;
+
+pub use authority::Authority;
+pub use fields::{Fields, InvalidField, is_secret};
+pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
+pub use hop_by_hop::{ConnectionTokens, remove_hop_by_hop_from_request, remove_hop_by_hop_from_response};
+pub use limits::Limits;
+pub use method::{MAX_METHOD, Method, OtherMethod};
+pub use refusal::Refusal;
+pub use target::{Target, check_path};

@@ -1,0 +1,93 @@
+//! Byte classes of the HTTP grammar as 256-entry tables, and the eight-bytes-at-a-time scan over field values.
+//! Decides only what a single byte may be; knows nothing of messages.
+
+/// Maps a byte of a field name to its lower-case form; 0 marks a byte that is no token character (RFC 9110 section 5.6.2).
+pub(crate) static TOKEN_LOWER: [u8; 256] = token_table();
+
+/// True for bytes a request target may hold: visible ASCII but `#`, `<`, `>` and `\`.
+pub(crate) static TARGET: [bool; 256] = target_table();
+
+const fn token_table() -> [u8; 256] {
+    let mut table = [0_u8; 256];
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] = marks[i];
+        i += 1;
+    }
+    let mut b = 0_u8;
+    while b < 128 {
+        if b.is_ascii_alphanumeric() {
+            table[b as usize] = b.to_ascii_lowercase();
+        }
+        b += 1;
+    }
+    table
+}
+
+const fn target_table() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut b = 0x21_usize;
+    while b < 0x7f {
+        table[b] = true;
+        b += 1;
+    }
+    table[b'#' as usize] = false;
+    table[b'<' as usize] = false;
+    table[b'>' as usize] = false;
+    table[b'\\' as usize] = false;
+    table
+}
+
+/// True if every byte may stand in a token and there is at least one.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| TOKEN_LOWER[b as usize] != 0)
+}
+
+/// True if the bytes are a token without upper-case letters, the only form of a name [`crate::Fields`] holds.
+pub(crate) fn is_lower_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| TOKEN_LOWER[b as usize] == b && b != 0)
+}
+
+/// True for bytes that end a field value or are forbidden in one: controls except tab, and DEL.
+pub(crate) const fn ends_value(b: u8) -> bool {
+    (b < 0x20 && b != b'\t') || b == 0x7f
+}
+
+/// Offset of the first byte that [`ends_value`], or the length.
+pub(crate) fn value_end(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    for chunk in bytes.chunks_exact(8) {
+        let mut word = [0_u8; 8];
+        word.copy_from_slice(chunk);
+        if suspicious(u64::from_le_bytes(word))
+            && let Some(i) = chunk.iter().position(|&b| ends_value(b))
+        {
+            return at + i;
+        }
+        at += 8;
+    }
+    bytes[at..].iter().position(|&b| ends_value(b)).map_or(bytes.len(), |i| at + i)
+}
+
+/// True if some byte of the word may be a control or DEL. Tab is reported too; the caller looks again.
+const fn suspicious(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let del = word ^ (ONES * 0x7f);
+    let is_del = del.wrapping_sub(ONES) & !del;
+    (below_space | is_del) & HIGH != 0
+}
+
+/// The value without spaces and tabs around it (RFC 9110 section 5.5).
+pub(crate) const fn trim(value: &[u8]) -> &[u8] {
+    let mut value = value;
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
