@@ -1,1 +1,5 @@
 //! The proxy that both tiers run.
+
+pub mod io;
+pub mod timer;
+pub mod worker;
