@@ -1,0 +1,114 @@
+//! Bytes on their way to the peer, in order. Small frames are gathered in one buffer, large payloads are queued as they are.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+/// A payload of at least this size is queued without copying.
+const QUEUE_AS_IS: usize = 16 * 1024;
+/// Written bytes at the front of the buffer are dropped when they reach this and half of it.
+const COMPACT: usize = 64 * 1024;
+/// A larger buffer is given back once it is empty.
+const KEEP: usize = 256 * 1024;
+
+/// What is to be written, as a [`Buf`]: write `chunk` or `chunks_vectored`, then `advance` by what was taken.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Frames and small payloads; `..read` is written already.
+    gathered: Vec<u8>,
+    read: usize,
+    /// Payloads that come before the given position of `gathered`.
+    queued: VecDeque<(usize, Bytes)>,
+    queued_bytes: usize,
+}
+
+impl Output {
+    /// The buffer to append frames to.
+    pub(crate) fn gathered(&mut self) -> &mut Vec<u8> {
+        &mut self.gathered
+    }
+
+    pub(crate) fn payload(&mut self, data: Bytes) {
+        if data.len() < QUEUE_AS_IS {
+            self.gathered.extend_from_slice(&data);
+        } else {
+            self.queued_bytes += data.len();
+            self.queued.push_back((self.gathered.len(), data));
+        }
+    }
+
+    /// Gathered bytes before the next queued payload.
+    fn run(&self) -> &[u8] {
+        let end = self.queued.front().map_or(self.gathered.len(), |(at, _)| *at);
+        &self.gathered[self.read..end]
+    }
+
+    fn tidy(&mut self) {
+        if self.read == self.gathered.len() && self.queued.is_empty() {
+            self.gathered.clear();
+            self.read = 0;
+            if self.gathered.capacity() > KEEP {
+                self.gathered.shrink_to(KEEP);
+            }
+        } else if self.read >= COMPACT && self.read >= self.gathered.len() / 2 {
+            self.gathered.drain(..self.read);
+            for (at, _) in &mut self.queued {
+                *at -= self.read;
+            }
+            self.read = 0;
+        }
+    }
+}
+
+impl Buf for Output {
+    fn remaining(&self) -> usize {
+        self.gathered.len() - self.read + self.queued_bytes
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.queued.front() {
+            Some((at, data)) if *at == self.read => data,
+            _ => self.run(),
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        let (mut from, mut filled) = (self.read, 0);
+        let mut push = |piece: &'a [u8]| match into.get_mut(filled) {
+            Some(slot) if !piece.is_empty() => {
+                *slot = IoSlice::new(piece);
+                filled += 1;
+            }
+            Some(_) | None => {}
+        };
+        for (at, data) in &self.queued {
+            push(&self.gathered[from..*at]);
+            push(data);
+            from = *at;
+        }
+        push(&self.gathered[from..]);
+        filled
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while count > 0 {
+            let run = self.run().len();
+            if run > 0 {
+                let step = run.min(count);
+                self.read += step;
+                count -= step;
+                continue;
+            }
+            let (_, data) = self.queued.front_mut().expect("advance stays within remaining");
+            let step = data.len().min(count);
+            data.advance(step);
+            if data.is_empty() {
+                self.queued.pop_front();
+            }
+            self.queued_bytes -= step;
+            count -= step;
+        }
+        self.tidy();
+    }
+}

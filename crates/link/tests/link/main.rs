@@ -1,0 +1,4 @@
+//! The link protocol, seen from outside: two connections joined by byte buffers, or one and bytes written by hand.
+
+mod exchange;
+mod support;
