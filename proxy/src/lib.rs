@@ -17,6 +17,7 @@ pub mod io;
 pub mod respond;
 pub mod tier;
 pub mod timer;
+pub mod tls;
 pub mod worker;
 
 pub use tier::{DrainTimes, Role, TierOptions};
