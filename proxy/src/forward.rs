@@ -1,5 +1,8 @@
 //! The life of one request, on any tier.
 
+pub mod address;
+pub mod headers;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
