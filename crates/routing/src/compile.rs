@@ -41,6 +41,8 @@ pub fn compile(ir: &Ir, previous: Option<&RouteTable>) -> RouteTable {
     }
     table.ports = Arc::new(by_port(&table.listeners));
     table.tenants = sorted_by_name(&ir.tenants, |tenant| &tenant.name).into();
+    table.suspended =
+        table.tenants.iter().filter(|tenant| tenant.suspended).map(|tenant| tenant.name.clone()).collect();
     let changes = difference(&table, ir);
     table.apply(changes)
 }

@@ -31,6 +31,8 @@ pub struct RouteTable {
     pub(crate) routes: Map<Arc<Route>>,
     pub(crate) upstreams: Map<Arc<Upstream>>,
     pub(crate) tenants: Arc<[Tenant]>,
+    /// Names of tenants that are suspended, sorted; mostly empty, so that asking costs nothing.
+    pub(crate) suspended: Arc<[Arc<str>]>,
     /// Wrapping sum of the digests of all routes and upstreams: any order gives the same.
     pub(crate) sum: u128,
 }
@@ -108,6 +110,10 @@ impl RouteTable {
     /// All tenants, by name.
     pub fn tenants(&self) -> &[Tenant] {
         &self.tenants
+    }
+
+    pub(crate) fn is_suspended(&self, tenant: &Arc<str>) -> bool {
+        self.suspended.binary_search(tenant).is_ok()
     }
 
     /// The same in every process of a release that serves the same content, however it got there.
