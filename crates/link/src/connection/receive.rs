@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Connection, Partial, Role, STALL_MARGIN, send::INFORMATIONAL_MAX};
+use super::{Connection, PONGS_WAITING, Partial, Role, STALL_MARGIN, send::INFORMATIONAL_MAX};
 use crate::flow::Window;
 use crate::frame::{HEADER, Header, Kind};
 use crate::reason::Violation;
@@ -112,7 +112,7 @@ impl Connection {
             Kind::Hello => self.hello(&payload).map(Some),
             Kind::Goaway => Ok(Some(self.goaway_arrived(payload))),
             Kind::Ping => self.ping_arrived(&payload).map(|()| None),
-            Kind::Pong => self.pong_arrived(&payload).map(Some),
+            Kind::Pong => Ok(Some(Event::Pong { payload: number(&payload) })),
             Kind::Request => self.request(stream()?, header.end(), payload),
             Kind::Response => self.response(stream()?, header.end(), payload),
             Kind::Informational => self.informational(stream()?, payload),
@@ -136,19 +136,15 @@ impl Connection {
     }
 
     fn ping_arrived(&mut self, payload: &[u8]) -> Result<(), Violation> {
-        if self.output.written() < self.pong_end {
-            return Err(Violation(CloseReason::PingFlood, "a ping before the answer to the last one was written"));
+        if !self.output.has_remaining() {
+            self.pongs = 0;
         }
+        if self.pongs == PONGS_WAITING {
+            return Err(Violation(CloseReason::PingFlood, "pings without reading the answers"));
+        }
+        self.pongs += 1;
         self.frame(0, Kind::Pong, 0, payload);
-        self.pong_end = self.output.written() + self.queued() as u64;
         Ok(())
-    }
-
-    fn pong_arrived(&mut self, payload: &[u8]) -> Result<Event, Violation> {
-        if !std::mem::take(&mut self.pinging) {
-            return Err(state("a pong that nobody asked for"));
-        }
-        Ok(Event::Pong { payload: number(payload) })
     }
 
     fn goaway_arrived(&mut self, mut payload: Bytes) -> Event {
@@ -173,8 +169,8 @@ impl Connection {
             (slot.send, slot.receive) = (Side::Ended, Side::Ended);
             slot.live = false;
             self.live -= 1;
-            if !slot.quiet {
-                slot.quiet = true;
+            if !slot.detached {
+                slot.detached = true;
                 self.events.push_back(Event::Reset { stream, reason: ResetReason::Refused });
             }
         }
@@ -202,7 +198,7 @@ impl Connection {
         }
         slot.send = Side::Head;
         slot.receive = if end { Side::Ended } else { Side::Body };
-        (slot.live, slot.released, slot.quiet) = (true, false, false);
+        (slot.live, slot.detached, slot.ordinal) = (true, false, self.opened);
         self.opened += 1;
         self.live += 1;
         let Ok(head) = RequestHead::read(payload) else {
@@ -227,9 +223,9 @@ impl Connection {
             return Err(state("a response head out of turn"));
         }
         slot.receive = if end { Side::Ended } else { Side::Body };
-        let quiet = slot.quiet;
+        let detached = slot.detached;
         let head = ResponseHead::read(payload).ok().filter(ResponseHead::is_final);
-        Ok(self.deliver(stream, end, quiet, head, |head| Event::Response { stream, head, end }))
+        Ok(self.deliver(stream, end, detached, head, |head| Event::Response { stream, head, end }))
     }
 
     fn informational(&mut self, stream: StreamId, payload: Bytes) -> Result<Option<Event>, Violation> {
@@ -238,9 +234,9 @@ impl Connection {
             return Err(state("an informational response out of turn or one too many"));
         }
         slot.informational += 1;
-        let quiet = slot.quiet;
+        let detached = slot.detached;
         let head = ResponseHead::read(payload).ok().filter(|head| !head.is_final());
-        Ok(self.deliver(stream, false, quiet, head, |head| Event::Informational { stream, head }))
+        Ok(self.deliver(stream, false, detached, head, |head| Event::Informational { stream, head }))
     }
 
     fn trailers(&mut self, stream: StreamId, payload: Bytes) -> Result<Option<Event>, Violation> {
@@ -252,9 +248,9 @@ impl Connection {
             return Err(state("trailers out of turn"));
         }
         slot.receive = Side::Ended;
-        let quiet = slot.quiet;
+        let detached = slot.detached;
         let trailers = Trailers::read(payload).ok();
-        Ok(self.deliver(stream, true, quiet, trailers, |trailers| Event::Trailers { stream, trailers }))
+        Ok(self.deliver(stream, true, detached, trailers, |trailers| Event::Trailers { stream, trailers }))
     }
 
     /// Hands a head on; one that could not be read costs its stream.
@@ -262,12 +258,12 @@ impl Connection {
         &mut self,
         stream: StreamId,
         end: bool,
-        quiet: bool,
+        detached: bool,
         head: Option<T>,
         event: impl FnOnce(T) -> Event,
     ) -> Option<Event> {
         let event = match head {
-            Some(head) if !quiet => Some(event(head)),
+            Some(head) if !detached => Some(event(head)),
             Some(_) => None,
             None => {
                 self.give_up(stream, ResetReason::Malformed);
@@ -288,20 +284,20 @@ impl Connection {
         if !slot.datagrams || slot.receive == Side::Ended {
             return Err(state("a datagram out of turn"));
         }
-        Ok((!slot.quiet).then_some(Event::Datagram { stream, data }))
+        Ok((!slot.detached).then_some(Event::Datagram { stream, data }))
     }
 
     fn reset_arrived(&mut self, stream: StreamId, code: u16) -> Option<Event> {
         // The reset of a stream that ended meanwhile crosses its end, and its slot may have been opened again.
         let slot = self.slot(stream).ok().filter(|slot| !slot.refused && !slot.ended())?;
         let reason = ResetReason::from_code(code);
-        let (answer, quiet) = (slot.send != Side::Ended, slot.quiet);
+        let (answer, detached) = (slot.send != Side::Ended, slot.detached);
         (slot.send, slot.receive) = (Side::Ended, Side::Ended);
         if answer {
             self.write_reset(stream, reason);
         }
         self.settle(stream);
-        (!quiet).then_some(Event::Reset { stream, reason })
+        (!detached).then_some(Event::Reset { stream, reason })
     }
 
     fn data_begins(&mut self, stream: StreamId, header: &Header) -> Result<(), Violation> {
@@ -336,9 +332,9 @@ impl Connection {
         if slot.refused {
             return Step::Taken;
         }
-        let quiet = slot.quiet;
+        let detached = slot.detached;
         self.receiving.add(&mut slot.received(), bytes);
-        if quiet {
+        if detached {
             slot.uncredited += bytes;
         } else {
             slot.unconsumed += bytes;
@@ -347,7 +343,7 @@ impl Connection {
             slot.receive = Side::Ended;
         }
         self.settle(stream);
-        if quiet { Step::Taken } else { Step::Event(Event::Data { stream, data, end }) }
+        if detached { Step::Taken } else { Step::Event(Event::Data { stream, data, end }) }
     }
 }
 

@@ -1,0 +1,353 @@
+//! A tier alone: one Gateway object to listeners and a parent for routes.
+//!
+//! Decides which listeners can be served and which of their certificates may be used. A listener that cannot be served is
+//! left out and harms no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bailey_crds::gateway::{
+    FromNamespaces, Gateway, GatewayClass, GrpcRoute, HttpRoute, Listener as Wanted, ListenerProtocol, SecretReference,
+    TlsMode,
+};
+use bailey_routing::ir::{CertificateRef, HostPattern, Listener, ListenerProtocol as Spoken, RouteKind};
+use k8s_openapi::api::core::v1::Secret;
+
+use crate::diagnostics::{Code, ObjectRef, Reason, Sink, Subject};
+use crate::hosts;
+use crate::objects::{Entry, Key, Kind, Objects};
+use crate::parents::{Admission, Parent, ParentListener};
+use crate::references::{From, To, permitted};
+use crate::selectors;
+
+/// The name by which a `GatewayClass` says that a Gateway is Bailey's.
+pub const CONTROLLER: &str = "bailey.dev/gateway-controller";
+
+/// The facts that a listener's status is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerStatus {
+    /// The Gateway.
+    pub gateway: ObjectRef,
+    /// Name of the listener.
+    pub listener: String,
+    /// [`Reason::Accepted`], or why the listener is left out.
+    pub accepted: Reason,
+    /// [`Reason::ResolvedRefs`], or what is wrong with a certificate reference or route kind.
+    pub resolved_refs: Reason,
+    /// The conflict with another listener, if there is one.
+    pub conflict: Option<Reason>,
+    /// Kinds of routes that may attach.
+    pub kinds: Vec<RouteKind>,
+    /// How many routes are attached.
+    pub attached_routes: usize,
+}
+
+/// What a Gateway comes to.
+pub(crate) struct Served {
+    pub(crate) parent: Parent,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) statuses: Vec<ListenerStatus>,
+}
+
+struct Context<'a> {
+    objects: &'a Objects,
+    gateway: &'a Gateway,
+    subject: Subject,
+    namespace: &'a str,
+    /// A development CA stands in for certificates that a listener does not name.
+    local: bool,
+}
+
+/// Whether the Gateway is of a class of Bailey's. A class that is not among the objects is taken to be.
+pub(crate) fn is_ours(entry: &Entry<Gateway>, objects: &Objects, sink: &mut Sink) -> bool {
+    let class = &entry.object.spec.gateway_class_name;
+    let Some(found) = objects.get::<GatewayClass>("", class) else { return true };
+    let controller = &found.object.spec.controller_name;
+    if controller == CONTROLLER {
+        return true;
+    }
+    let message = format!("class {class} belongs to {controller}");
+    sink.push(entry.subject().problem(Code::GatewayNotOurs, "spec.gatewayClassName", message));
+    false
+}
+
+/// The listeners of a Gateway.
+pub(crate) fn translate(key: &Key, entry: &Entry<Gateway>, objects: &Objects, local: bool, sink: &mut Sink) -> Served {
+    let gateway = entry.object.as_ref();
+    let context = Context { objects, gateway, subject: entry.subject(), namespace: &key.namespace, local };
+    crate::unknown::report(entry, sink);
+    report_unsupported(&context, sink);
+    let conflicts = conflicts(&context, sink);
+    let mut served = Served {
+        parent: Parent { key: key.clone(), listeners: Vec::new(), grant: None },
+        listeners: Vec::new(),
+        statuses: Vec::new(),
+    };
+    for (index, wanted) in gateway.spec.listeners.iter().enumerate() {
+        context.listener(index, wanted, conflicts.get(&index).copied(), &mut served, sink);
+    }
+    served
+}
+
+/// Fields of a Gateway that are valid and that this version does nothing with.
+fn report_unsupported(context: &Context<'_>, sink: &mut Sink) {
+    let spec = &context.gateway.spec;
+    let present = [
+        ("addresses", !spec.addresses.is_empty()),
+        ("infrastructure", spec.infrastructure.is_some()),
+        ("allowedListeners", spec.allowed_listeners.is_some()),
+        ("tls", spec.tls.is_some()),
+    ];
+    for (field, _) in present.into_iter().filter(|(_, present)| *present) {
+        let message = format!("{field} is not supported yet and has no effect");
+        sink.push(context.subject.problem(Code::UnsupportedField, format!("spec.{field}"), message));
+    }
+}
+
+/// Which listeners, by index, exclude each other.
+fn conflicts(context: &Context<'_>, sink: &mut Sink) -> BTreeMap<usize, Code> {
+    let listeners = &context.gateway.spec.listeners;
+    let mut found = BTreeMap::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        let clash = listeners.iter().enumerate().find_map(|(at, other)| {
+            let code = clash(listener, other)?;
+            (at != index).then_some((code, other))
+        });
+        let repeated = listeners[..index].iter().any(|other| other.name == listener.name);
+        let at = format!("spec.listeners[{index}]");
+        if repeated {
+            let message = format!("the name {} is taken", listener.name);
+            sink.push(context.subject.problem(Code::DuplicateListener, format!("{at}.name"), message));
+            found.insert(index, Code::DuplicateListener);
+        } else if let Some((code, other)) = clash {
+            let message = format!("listener {} clashes with listener {}", listener.name, other.name);
+            sink.push(context.subject.problem(code, at, message));
+            found.insert(index, code);
+        }
+    }
+    found
+}
+
+/// Why two listeners cannot both be served: they share the port, and nothing tells their connections apart.
+fn clash(one: &Wanted, other: &Wanted) -> Option<Code> {
+    if one.port != other.port || transport(&one.protocol) != transport(&other.protocol) {
+        return None;
+    }
+    if one.protocol != other.protocol {
+        return Some(Code::ListenerProtocolConflict);
+    }
+    let host = |listener: &Wanted| hosts::parse(listener.hostname.as_deref().unwrap_or_default()).ok();
+    (host(one) == host(other)).then_some(Code::ListenerHostnameConflict)
+}
+
+fn transport(protocol: &ListenerProtocol) -> &'static str {
+    match protocol {
+        ListenerProtocol::Udp => "UDP",
+        ListenerProtocol::Http
+        | ListenerProtocol::Https
+        | ListenerProtocol::Tls
+        | ListenerProtocol::Tcp
+        | ListenerProtocol::Other(_) => "TCP",
+    }
+}
+
+impl Context<'_> {
+    fn listener(&self, index: usize, wanted: &Wanted, conflict: Option<Code>, served: &mut Served, sink: &mut Sink) {
+        let at = format!("spec.listeners[{index}]");
+        let (kinds, kinds_resolved) = self.kinds(wanted, &at, sink);
+        let mut status = ListenerStatus {
+            gateway: self.subject.object.clone(),
+            listener: wanted.name.clone(),
+            accepted: Reason::Accepted,
+            resolved_refs: kinds_resolved,
+            conflict: conflict.map(Code::reason),
+            kinds: kinds.iter().copied().collect(),
+            attached_routes: 0,
+        };
+        match self.servable(wanted, conflict, &at, sink) {
+            Err(reason) => status.accepted = reason,
+            Ok((protocol, hostname)) => {
+                let (certificates, resolved) = self.certificates(wanted, protocol, &at, sink);
+                if resolved != Reason::ResolvedRefs {
+                    status.resolved_refs = resolved;
+                }
+                let name: Arc<str> = wanted.name.as_str().into();
+                let from = self.admission(wanted, &at, sink);
+                served.parent.listeners.push(ParentListener {
+                    name: Arc::clone(&name),
+                    port: wanted.port,
+                    hostname: hostname.clone(),
+                    from,
+                    kinds,
+                });
+                served.listeners.push(Listener {
+                    name,
+                    port: wanted.port,
+                    protocol,
+                    hostname,
+                    certificates: certificates.into(),
+                    https_redirect: None,
+                    tenant: None,
+                });
+            }
+        }
+        served.statuses.push(status);
+    }
+
+    /// What the listener speaks and for which hosts, or why it is left out.
+    fn servable(
+        &self,
+        wanted: &Wanted,
+        conflict: Option<Code>,
+        at: &str,
+        sink: &mut Sink,
+    ) -> Result<(Spoken, HostPattern), Reason> {
+        if let Some(code) = conflict {
+            return Err(code.reason());
+        }
+        let protocol = match &wanted.protocol {
+            ListenerProtocol::Http => Spoken::Http,
+            ListenerProtocol::Https => Spoken::Https,
+            other @ (ListenerProtocol::Tls
+            | ListenerProtocol::Tcp
+            | ListenerProtocol::Udp
+            | ListenerProtocol::Other(_)) => {
+                let message = format!("listeners of protocol {other} are not served");
+                sink.push(self.subject.problem(Code::ListenerProtocol, format!("{at}.protocol"), message));
+                return Err(Code::ListenerProtocol.reason());
+            }
+        };
+        self.check_tls_mode(wanted, protocol, at, sink)?;
+        match wanted.hostname.as_deref().filter(|text| !text.is_empty()) {
+            None => Ok((protocol, HostPattern::Any)),
+            Some(text) => hosts::parse(text).map(|host| (protocol, host)).map_err(|why| {
+                let message = format!("the hostname {text:?} {why}");
+                sink.push(self.subject.problem(Code::InvalidHostname, format!("{at}.hostname"), message));
+                Code::InvalidHostname.reason()
+            }),
+        }
+    }
+
+    fn check_tls_mode(&self, wanted: &Wanted, protocol: Spoken, at: &str, sink: &mut Sink) -> Result<(), Reason> {
+        let mode = wanted.tls.as_ref().and_then(|tls| tls.mode.as_ref());
+        let message = match (protocol, mode) {
+            (Spoken::Http, _) if wanted.tls.is_some() => "an HTTP listener has no TLS".to_owned(),
+            (_, None | Some(TlsMode::Terminate)) => return Ok(()),
+            (_, Some(mode)) => format!("an {} listener cannot have mode {mode}", wanted.protocol),
+        };
+        sink.push(self.subject.problem(Code::TlsMode, format!("{at}.tls"), message));
+        Err(Code::TlsMode.reason())
+    }
+
+    /// The kinds of routes that may attach, of those that HTTP can carry.
+    fn kinds(&self, wanted: &Wanted, at: &str, sink: &mut Sink) -> (BTreeSet<RouteKind>, Reason) {
+        let asked = wanted.allowed_routes.as_ref().map(|allowed| allowed.kinds.as_slice()).unwrap_or_default();
+        if asked.is_empty() {
+            return ([RouteKind::Http, RouteKind::Grpc].into(), Reason::ResolvedRefs);
+        }
+        let mut kinds = BTreeSet::new();
+        let mut reason = Reason::ResolvedRefs;
+        for (index, kind) in asked.iter().enumerate() {
+            match (kind.group.as_str(), kind.kind.as_str()) {
+                (HttpRoute::GROUP, HttpRoute::KIND) => drop(kinds.insert(RouteKind::Http)),
+                (GrpcRoute::GROUP, GrpcRoute::KIND) => drop(kinds.insert(RouteKind::Grpc)),
+                (_, other) => {
+                    let field = format!("{at}.allowedRoutes.kinds[{index}]");
+                    let message = format!("an {} listener cannot carry {other}", wanted.protocol);
+                    sink.push(self.subject.problem(Code::ListenerRouteKinds, field, message));
+                    reason = Code::ListenerRouteKinds.reason();
+                }
+            }
+        }
+        (kinds, reason)
+    }
+
+    fn admission(&self, wanted: &Wanted, at: &str, sink: &mut Sink) -> Admission {
+        let namespaces = wanted.allowed_routes.as_ref().and_then(|allowed| allowed.namespaces.as_ref());
+        let field = format!("{at}.allowedRoutes.namespaces");
+        let mut refuse = |field: String, message: String| {
+            sink.push(self.subject.problem(Code::InvalidSelector, field, message));
+            Admission::None
+        };
+        let selector = namespaces.and_then(|namespaces| namespaces.selector.as_ref());
+        match namespaces.and_then(|namespaces| namespaces.from.as_ref()) {
+            None | Some(FromNamespaces::Same) => Admission::Same,
+            Some(FromNamespaces::All) => Admission::All,
+            Some(FromNamespaces::None) => Admission::None,
+            Some(FromNamespaces::Selector) => match selector {
+                None => refuse(field, "from is Selector and there is no selector".to_owned()),
+                Some(selector) => match selectors::problem(selector) {
+                    None => Admission::Selector(selector.clone()),
+                    Some(problem) => refuse(format!("{field}.selector"), format!("the requirement on {problem}")),
+                },
+            },
+            Some(FromNamespaces::Other(other)) => {
+                refuse(format!("{field}.from"), format!("{other:?} is none of All, Same and Selector"))
+            }
+        }
+    }
+
+    /// The certificates that can be used, and the first problem with one.
+    fn certificates(
+        &self,
+        wanted: &Wanted,
+        protocol: Spoken,
+        at: &str,
+        sink: &mut Sink,
+    ) -> (Vec<CertificateRef>, Reason) {
+        let references = wanted.tls.as_ref().map(|tls| tls.certificate_refs.as_slice()).unwrap_or_default();
+        if protocol != Spoken::Https {
+            return (Vec::new(), Reason::ResolvedRefs);
+        }
+        let mut found = Vec::new();
+        let mut reason = None;
+        if references.is_empty() && !self.local {
+            let message = "the listener names no certificate".to_owned();
+            sink.push(self.subject.problem(Code::CertificateNotFound, format!("{at}.tls"), message));
+            reason = Some(Code::CertificateNotFound.reason());
+        }
+        for (index, reference) in references.iter().enumerate() {
+            match self.certificate(reference) {
+                Ok(certificate) => found.push(certificate),
+                Err((code, message)) => {
+                    let field = format!("{at}.tls.certificateRefs[{index}]");
+                    sink.push(self.subject.problem(code, field, message));
+                    reason.get_or_insert(code.reason());
+                }
+            }
+        }
+        (found, reason.unwrap_or(Reason::ResolvedRefs))
+    }
+
+    fn certificate(&self, reference: &SecretReference) -> Result<CertificateRef, (Code, String)> {
+        let name = &reference.name;
+        if reference.group != Secret::GROUP || reference.kind != Secret::KIND {
+            return Err((Code::CertificateKind, format!("{} {name} is not a Secret", reference.kind)));
+        }
+        let namespace = reference.namespace.as_deref().unwrap_or(self.namespace);
+        let from = From::kind::<Gateway>(self.namespace);
+        if !permitted(self.objects, from, To::object::<Secret>(namespace, name)) {
+            let message =
+                format!("no ReferenceGrant in {namespace} lets a Gateway of {} refer to Secret {name}", self.namespace);
+            return Err((Code::CertificateNotPermitted, message));
+        }
+        check_secret(self.objects, namespace, name)
+    }
+}
+
+/// The certificate in a Secret, if it looks like one. Whether it parses is for those who load it to say.
+pub(crate) fn check_secret(objects: &Objects, namespace: &str, name: &str) -> Result<CertificateRef, (Code, String)> {
+    let Some(secret) = objects.get::<Secret>(namespace, name) else {
+        return Err((Code::CertificateNotFound, format!("there is no Secret {namespace}/{name}")));
+    };
+    let is_pem = |key: &str| {
+        let data = secret.object.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());
+        let text = secret.object.string_data.as_ref().and_then(|data| data.get(key)).map(String::as_bytes);
+        let bytes = text.or(data).unwrap_or_default();
+        bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
+    };
+    match ["tls.crt", "tls.key"].into_iter().find(|key| !is_pem(key)) {
+        Some(key) => Err((Code::CertificateUnusable, format!("Secret {namespace}/{name} has no PEM in {key}"))),
+        None => Ok(CertificateRef { namespace: namespace.into(), name: name.into() }),
+    }
+}

@@ -1,0 +1,90 @@
+//! From a YAML or JSON document to a typed object. Decides only which type a document is; what it means is not looked at.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Why a document is not an object that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectError {
+    /// The document lacks `apiVersion`, `kind` or `metadata.name`.
+    NotAnObject {
+        /// Which of them.
+        missing: &'static str,
+    },
+    /// A kind, or a version of it, that Bailey does not read.
+    UnknownKind {
+        /// `apiVersion` of the document.
+        api_version: String,
+        /// `kind` of the document.
+        kind: String,
+    },
+    /// A field has a type or value that its kind does not allow.
+    Malformed {
+        /// `kind` of the document.
+        kind: String,
+        /// `metadata.name` of the document.
+        name: String,
+        /// What the field is, and what was expected.
+        message: String,
+    },
+}
+
+impl fmt::Display for ObjectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnObject { missing } => write!(f, "not a Kubernetes object: {missing} is missing"),
+            Self::UnknownKind { api_version, kind } => write!(f, "Bailey does not read {kind} of {api_version}"),
+            Self::Malformed { kind, name, message } => write!(f, "{kind} {name}: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for ObjectError {}
+
+/// What every object begins with.
+pub(super) struct Header {
+    api_version: String,
+    kind: String,
+    name: String,
+}
+
+impl Header {
+    pub(super) fn of(value: &Value) -> Result<Self, ObjectError> {
+        let text = |pointer: &str, missing| {
+            let found = value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+            found.map(str::to_owned).ok_or(ObjectError::NotAnObject { missing })
+        };
+        Ok(Self {
+            api_version: text("/apiVersion", "apiVersion")?,
+            kind: text("/kind", "kind")?,
+            name: text("/metadata/name", "metadata.name")?,
+        })
+    }
+
+    /// Whether it is of that group and kind, in a version whose form is the one known here.
+    pub(super) fn is(&self, group: &str, kind: &str) -> bool {
+        let (of, version) = self.api_version.split_once('/').unwrap_or(("", &self.api_version));
+        let known = match group {
+            "bailey.dev" => version == "v1alpha1",
+            // v1beta1 of what has become v1 had the same form.
+            "gateway.networking.k8s.io" => matches!(version, "v1" | "v1beta1"),
+            _ => version == "v1",
+        };
+        known && of == group && self.kind == kind
+    }
+
+    pub(super) fn unknown(self) -> ObjectError {
+        ObjectError::UnknownKind { api_version: self.api_version, kind: self.kind }
+    }
+}
+
+/// Reads the document as a `T`.
+pub(super) fn typed<T: DeserializeOwned>(header: &Header, value: Value) -> Result<T, ObjectError> {
+    serde_json::from_value(value).map_err(|error| ObjectError::Malformed {
+        kind: header.kind.clone(),
+        name: header.name.clone(),
+        message: error.to_string(),
+    })
+}

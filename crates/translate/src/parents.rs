@@ -1,0 +1,278 @@
+//! Attachment: which listeners a route's parentRefs select, and the hosts it answers for there.
+//!
+//! The rules are Gateway API's, with one more in a topology: no host beyond those granted to the tenant. A parent is
+//! either a Gateway object or the Gateway that a topology implies for a tenant; routes cannot tell the difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bailey_crds::gateway::{Gateway, ParentReference};
+use bailey_routing::ir::{Attachment, HostPattern, RouteKind};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use crate::diagnostics::{Code, Diagnostic, Reason, Sink, Subject};
+use crate::hosts;
+use crate::objects::{Key, Kind, Objects};
+use crate::selectors::{namespace_labels, selects};
+
+/// A Gateway as routes see it.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    pub(crate) key: Key,
+    pub(crate) listeners: Vec<ParentListener>,
+    /// Present in a topology.
+    pub(crate) grant: Option<Grant>,
+}
+
+/// A listener as routes see it.
+#[derive(Debug)]
+pub(crate) struct ParentListener {
+    pub(crate) name: Arc<str>,
+    pub(crate) port: u16,
+    pub(crate) hostname: HostPattern,
+    pub(crate) from: Admission,
+    pub(crate) kinds: BTreeSet<RouteKind>,
+}
+
+/// From which namespaces a listener admits routes.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    All,
+    Same,
+    None,
+    Selector(LabelSelector),
+}
+
+/// What a topology grants to one tenant.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) namespaces: BTreeSet<String>,
+    pub(crate) hosts: Vec<HostPattern>,
+    /// Hosts of the topology's other tenants, as far as they are known here, with their owner.
+    pub(crate) others: Vec<(HostPattern, String)>,
+}
+
+/// The hosts a route names; `None` is every host of its listeners.
+pub(crate) type RouteHosts = Option<Vec<HostPattern>>;
+
+/// One parentRef after its evaluation.
+pub(crate) struct Attached {
+    pub(crate) index: usize,
+    pub(crate) reason: Reason,
+    pub(crate) attachments: Vec<Attachment>,
+}
+
+type Refusal = (Code, String);
+
+/// The route that wants to attach.
+pub(crate) struct Candidate<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) namespace: &'a str,
+    pub(crate) kind: RouteKind,
+    pub(crate) parents: &'a [ParentReference],
+}
+
+impl Parent {
+    /// Whether a parentRef of a route in `namespace` means this parent. In a topology the name alone is enough from any
+    /// namespace of the tenant.
+    pub(crate) fn is_meant(&self, wanted: &ParentReference, namespace: &str) -> bool {
+        let of = wanted.namespace.as_deref().unwrap_or(namespace);
+        let home = of == self.key.namespace;
+        let own = self.grant.as_ref().is_some_and(|grant| of == namespace && grant.namespaces.contains(of));
+        is_gateway(wanted) && wanted.name == self.key.name && (home || own)
+    }
+
+    /// Evaluates the parentRefs that mean this parent.
+    pub(crate) fn attach(
+        &self,
+        route: &Candidate<'_>,
+        hosts: &RouteHosts,
+        objects: &Objects,
+        sink: &mut Sink,
+    ) -> Vec<Attached> {
+        let mut found = Vec::new();
+        for (index, wanted) in route.parents.iter().enumerate() {
+            if self.is_meant(wanted, route.namespace) {
+                let result = self.attach_one(wanted, route, hosts, objects);
+                let (attachments, reason) = match result {
+                    Ok(attachments) => (attachments, Reason::Accepted),
+                    Err((code, message)) => {
+                        sink.push(route.subject.problem(code, format!("spec.parentRefs[{index}]"), message));
+                        (Vec::new(), code.reason())
+                    }
+                };
+                found.push(Attached { index, reason, attachments });
+            }
+        }
+        found
+    }
+
+    fn attach_one(
+        &self,
+        wanted: &ParentReference,
+        route: &Candidate<'_>,
+        hosts: &RouteHosts,
+        objects: &Objects,
+    ) -> Result<Vec<Attachment>, Refusal> {
+        let refuse = |code, message| Err((code, message));
+        let selected: Vec<_> = self.listeners.iter().filter(|listener| listener.is_selected(wanted)).collect();
+        if selected.is_empty() {
+            return refuse(Code::NoMatchingListener, self.no_listener(wanted));
+        }
+        let admits = |listener: &&ParentListener| self.admits(listener, route, objects);
+        let admitted: Vec<_> = selected.into_iter().filter(admits).collect();
+        if admitted.is_empty() {
+            let message = format!(
+                "no listener that is selected of Gateway {} admits a {} from namespace {}",
+                self.key.name,
+                route.kind.as_str(),
+                route.namespace
+            );
+            return refuse(Code::NotAllowedByListeners, message);
+        }
+        let attachments: Vec<_> = admitted.iter().filter_map(|listener| self.attachment(listener, hosts)).collect();
+        if attachments.is_empty() {
+            return refuse(Code::NoMatchingHostname, self.no_host(&admitted, hosts));
+        }
+        Ok(attachments)
+    }
+
+    fn admits(&self, listener: &ParentListener, route: &Candidate<'_>, objects: &Objects) -> bool {
+        let namespace = match &listener.from {
+            Admission::All => true,
+            Admission::None => false,
+            Admission::Same => route.namespace == self.key.namespace,
+            Admission::Selector(selector) => selects(selector, &namespace_labels(objects, route.namespace)),
+        };
+        namespace && listener.kinds.contains(&route.kind)
+    }
+
+    /// The route on one listener: what listener, grant and route have in common.
+    fn attachment(&self, listener: &ParentListener, hosts: &RouteHosts) -> Option<Attachment> {
+        let any = [HostPattern::Any];
+        let granted: &[HostPattern] = self.grant.as_ref().map_or(&any, |grant| &grant.hosts);
+        let wanted: &[HostPattern] = hosts.as_deref().unwrap_or(&any);
+        let mut common = BTreeSet::new();
+        for host in wanted.iter().filter_map(|host| host.intersect(&listener.hostname)) {
+            common.extend(granted.iter().filter_map(|granted| granted.intersect(&host)));
+        }
+        let hosts = common.into_iter().collect::<Box<[_]>>();
+        (!hosts.is_empty()).then(|| Attachment { listener: Arc::clone(&listener.name), hosts })
+    }
+
+    fn no_listener(&self, wanted: &ParentReference) -> String {
+        let known = self.listeners.iter().map(|listener| format!("{} (port {})", listener.name, listener.port));
+        let known = known.collect::<Vec<_>>().join(", ");
+        let mut asked = Vec::new();
+        asked.extend(wanted.section_name.as_ref().map(|name| format!("name {name}")));
+        asked.extend(wanted.port.map(|port| format!("port {port}")));
+        let asked = if asked.is_empty() { "any name".to_owned() } else { asked.join(" and ") };
+        let known = if known.is_empty() { "none" } else { &known };
+        format!("no listener of Gateway {} has {asked}; it has {known}", self.key.name)
+    }
+
+    fn no_host(&self, listeners: &[&ParentListener], hosts: &RouteHosts) -> String {
+        let wanted = hosts.as_deref().map_or_else(|| "every host".to_owned(), list);
+        if let Some(grant) = &self.grant {
+            return format!("the route asks for {wanted}; tenant {} has {}", grant.tenant, list(&grant.hosts));
+        }
+        let known: Vec<_> = listeners.iter().map(|listener| listener.hostname.clone()).collect();
+        format!("the route asks for {wanted}; the listeners have {}", list(&known))
+    }
+}
+
+impl ParentListener {
+    fn is_selected(&self, wanted: &ParentReference) -> bool {
+        wanted.section_name.as_deref().is_none_or(|name| name == &*self.name)
+            && wanted.port.is_none_or(|port| port == self.port)
+    }
+}
+
+impl Grant {
+    /// The problem of a host that is not the tenant's, or `None` when some of it is.
+    fn refuse(&self, subject: &Subject, field: &str, host: &HostPattern) -> Option<Diagnostic> {
+        if self.hosts.iter().any(|granted| granted.intersect(host).is_some()) {
+            return None;
+        }
+        let granted = list(&self.hosts);
+        let owner = self.others.iter().find(|(other, _)| other.intersect(host).is_some());
+        Some(if let Some((_, owner)) = owner {
+            let message = format!("{host} belongs to tenant {owner}; tenant {} has {granted}", self.tenant);
+            subject.problem(Code::HostOfOtherTenant, field, message)
+        } else {
+            let message = format!("{host} is not granted to tenant {}, which has {granted}", self.tenant);
+            subject.problem(Code::HostNotGranted, field, message)
+        })
+    }
+}
+
+/// The hosts that a route names, each problem reported.
+pub(crate) fn route_hosts(hostnames: &[String], subject: &Subject, parent: &Parent, sink: &mut Sink) -> RouteHosts {
+    if hostnames.is_empty() {
+        return None;
+    }
+    let mut found = Vec::new();
+    for (index, text) in hostnames.iter().enumerate() {
+        let field = format!("spec.hostnames[{index}]");
+        match hosts::parse(text) {
+            Ok(host) => {
+                let refusal = parent.grant.as_ref().and_then(|grant| grant.refuse(subject, &field, &host));
+                sink.extend(refusal);
+                found.push(host);
+            }
+            Err(why) => {
+                sink.push(subject.problem(Code::InvalidHostname, field, format!("the hostname {text:?} {why}")));
+            }
+        }
+    }
+    Some(found)
+}
+
+/// One attachment a listener, with the hosts of all parentRefs that select it.
+pub(crate) fn merge(attached: &[Attached]) -> Box<[Attachment]> {
+    let mut merged: BTreeMap<&Arc<str>, BTreeSet<HostPattern>> = BTreeMap::new();
+    for attachment in attached.iter().flat_map(|one| &one.attachments) {
+        merged.entry(&attachment.listener).or_default().extend(attachment.hosts.iter().cloned());
+    }
+    let one = |(listener, hosts): (&Arc<str>, BTreeSet<_>)| Attachment {
+        listener: Arc::clone(listener),
+        hosts: hosts.into_iter().collect(),
+    };
+    merged.into_iter().map(one).collect()
+}
+
+fn is_gateway(wanted: &ParentReference) -> bool {
+    wanted.group == Gateway::GROUP && wanted.kind == Gateway::KIND
+}
+
+/// Reports the parentRefs of a route that means no parent at all.
+pub(crate) fn report_orphan(route: &Candidate<'_>, objects: &Objects, sink: &mut Sink) {
+    if route.parents.is_empty() {
+        let message = "the route names no parent, so nothing serves it".to_owned();
+        sink.push(route.subject.problem(Code::ParentNotFound, "spec.parentRefs", message));
+    }
+    for (index, wanted) in route.parents.iter().enumerate() {
+        let field = format!("spec.parentRefs[{index}]");
+        let namespace = wanted.namespace.as_deref().unwrap_or(route.namespace);
+        if !is_gateway(wanted) {
+            let message = format!("the parent is a {}, which is not Bailey's", wanted.kind);
+            sink.push(route.subject.problem(Code::ParentKind, field, message));
+        } else if objects.get::<Gateway>(namespace, &wanted.name).is_none() {
+            let message = format!("there is no Gateway {} in namespace {namespace}", wanted.name);
+            sink.push(route.subject.problem(Code::ParentNotFound, field, message));
+        }
+    }
+}
+
+/// The patterns as a person would list them.
+pub(crate) fn list(hosts: &[HostPattern]) -> String {
+    if hosts.is_empty() {
+        return "no hostnames".to_owned();
+    }
+    let texts = hosts.iter().map(|host| match host {
+        HostPattern::Any => "every host".to_owned(),
+        HostPattern::Exact(_) | HostPattern::Wildcard(_) => host.to_string(),
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
