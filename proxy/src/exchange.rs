@@ -14,7 +14,6 @@ use bytes::Bytes;
 use crate::error::{Fate, ProxyError, Retry, Side};
 use crate::timer::Deadline;
 
-
 /// A piece of a request body. [`BodyEvent::Trailers`] or [`BodyEvent::End`] is the last.
 #[derive(Debug)]
 pub enum BodyEvent {

@@ -1,5 +1,23 @@
-//! The proxy that both tiers run.
+//! The proxy that both tiers run: an outer tier, an inner tier, or one tier alone, from the same parts.
+//!
+//! ```text
+//! front/h1 ─┐                                   ┌─ link client   (to a tenant's inner tier)
+//! front/h2 ─┼─ Downstream ─ forward ─ Upstream ─┼─ upstream h1   (to an endpoint)
+//! link srv ─┘                                   └─ upstream h2c  (to an endpoint)
+//! ```
+//!
+//! `forward` decides, everything around it moves bytes. Configuration comes in through `source`, becomes one immutable
+//! `Snapshot`, and is swapped whole; a request keeps the one it started with.
 
+pub mod error;
+pub mod exchange;
+pub mod forward;
+pub mod front;
 pub mod io;
+pub mod respond;
+pub mod tier;
 pub mod timer;
+pub mod tls;
 pub mod worker;
+
+pub use tier::{DrainTimes, Role, TierOptions};

@@ -44,6 +44,11 @@ impl Authority {
         if canonical { Ok(Self { host, port }) } else { Err(Refusal::InvalidHost) }
     }
 
+    /// The parser has checked and lower-cased the host.
+    pub(crate) const fn from_checked(host: Bytes, port: Option<u16>) -> Self {
+        Self { host, port }
+    }
+
     /// The host: lower case, no trailing dot, an IPv6 address with its brackets.
     pub fn host(&self) -> &[u8] {
         &self.host

@@ -4,9 +4,11 @@
 use std::fmt;
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::class;
+use crate::hop_by_hop::{Kind, kind};
+use crate::parse::Line;
 
 /// Set in an offset that points into the tail instead of the shared buffer.
 const TAIL: u32 = 1 << 31;
@@ -101,8 +103,13 @@ impl Fields {
         Ok(())
     }
 
-    /// Adds a field of the buffer that [`Fields::adopt`] will bring; the parser has checked it.
-    pub(crate) fn push_parsed(&mut self, name: u32, name_len: u16, value: u32, value_len: u32) {
+    /// Adds a line of the buffer that [`Fields::adopt`] will bring; the parser has checked it.
+    pub(crate) fn push_line(&mut self, line: &Line) {
+        let (name, value) = (&line.name, &line.value);
+        self.push_parsed(name.start as u32, name.len() as u16, value.start as u32, value.len() as u32);
+    }
+
+    fn push_parsed(&mut self, name: u32, name_len: u16, value: u32, value_len: u32) {
         self.entries.push(Entry { name, value, value_len, name_len, removed: false });
     }
 
@@ -215,6 +222,49 @@ impl Fields {
         self.tail[(at & !TAIL) as usize..].make_ascii_lowercase();
         let Some((value, value_len)) = self.push_tail(value) else { return };
         self.entries.push(Entry { name: at, value, value_len, name_len: name.len() as u16, removed: false });
+    }
+
+    /// Bytes of the fields written as lines.
+    pub(crate) fn lines_len(&self) -> usize {
+        self.entries.iter().map(|e| usize::from(e.name_len) + e.value_len as usize + 4).sum()
+    }
+
+    /// Appends the fields of the kinds to `keep` as lines. Neighbours that already stand in the buffer as lines are
+    /// copied in one go.
+    pub(crate) fn write_to(&self, out: &mut BytesMut, keep: impl Fn(Kind) -> bool) {
+        let mut run = 0..0;
+        for entry in self.entries.iter().filter(|e| !e.removed) {
+            if !keep(kind(self.name_of(entry))) {
+                continue;
+            }
+            match self.as_line(entry) {
+                Some(line) if line.start == run.end => run.end = line.end,
+                Some(line) => {
+                    out.extend_from_slice(self.shared.get(run).unwrap_or_default());
+                    run = line;
+                }
+                None => {
+                    out.extend_from_slice(self.shared.get(run).unwrap_or_default());
+                    run = 0..0;
+                    out.extend_from_slice(self.name_of(entry));
+                    out.extend_from_slice(b": ");
+                    out.extend_from_slice(self.value_of(entry));
+                    out.extend_from_slice(b"\r\n");
+                }
+            }
+        }
+        out.extend_from_slice(self.shared.get(run).unwrap_or_default());
+    }
+
+    /// Where the field stands in the shared buffer, if it stands there as `name: value` and a line end.
+    fn as_line(&self, entry: &Entry) -> Option<Range<usize>> {
+        if (entry.name | entry.value) & TAIL != 0 {
+            return None;
+        }
+        let (start, value) = (entry.name as usize, entry.value as usize);
+        let (colon, end) = (start + usize::from(entry.name_len), value + entry.value_len as usize);
+        let is_line = self.shared.get(colon..value) == Some(b": ") && self.shared.get(end..end + 2) == Some(b"\r\n");
+        is_line.then_some(start..end + 2)
     }
 
     /// Copies text to the tail and says where; `None` if the tail would pass 2 GiB.

@@ -31,6 +31,11 @@ impl Target {
         Ok(Self { text, path_len })
     }
 
+    /// The parser has checked the bytes.
+    pub(crate) const fn from_checked(text: Bytes, path_len: u32) -> Self {
+        Self { text, path_len }
+    }
+
     /// The path with its leading slash, or `*`.
     pub fn path(&self) -> &[u8] {
         self.text.get(..self.path_len as usize).unwrap_or_default()

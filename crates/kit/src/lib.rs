@@ -1,1 +1,6 @@
-//! Process chores: logs, metrics, the admin server, readiness, drain.
+//! Process chores that every Bailey program shares: logs, the admin port, readiness, signals. Knows nothing of routes or Kubernetes.
+
+pub mod admin;
+pub mod logging;
+pub mod readiness;
+pub mod signal;

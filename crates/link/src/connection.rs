@@ -35,8 +35,6 @@ impl Role {
     }
 }
 
-/// Answers to pings that may wait to be written.
-const PONGS_WAITING: u8 = 16;
 /// What may wait to be written beyond `output_limit` before the peer counts as not reading.
 const STALL_MARGIN: usize = 16 * 1024 * 1024;
 
@@ -63,7 +61,10 @@ pub struct Connection {
     output: Output,
     /// `output` was full when a stream asked; it counts as full until half of it is written.
     congested: bool,
-    pongs: u8,
+    /// A ping of ours is not answered yet.
+    pinging: bool,
+    /// Where the last pong ends in all that is ever written.
+    pong_end: u64,
     events: VecDeque<Event>,
     /// Slots whose streams wait for shared room or for the output, the first to be served first.
     waiting: VecDeque<u16>,
@@ -106,7 +107,8 @@ impl Connection {
             partial: None,
             output: Output::default(),
             congested: false,
-            pongs: 0,
+            pinging: false,
+            pong_end: 0,
             events: VecDeque::new(),
             waiting: VecDeque::new(),
             datagrams: send::Datagrams::default(),
@@ -148,7 +150,7 @@ impl Connection {
         self.wake_waiting();
         loop {
             let event = self.events.pop_front()?;
-            let stale = matches!(event, Event::Capacity { stream } if self.held(stream).is_none());
+            let stale = matches!(event, Event::Capacity { stream } | Event::Reset { stream, .. } if self.held(stream).is_none());
             if !stale {
                 return Some(event);
             }
@@ -181,7 +183,8 @@ impl Connection {
 
     fn write_goaway(&mut self, reason: CloseReason, message: &str) {
         let mut payload = Vec::with_capacity(10 + message.len());
-        payload.extend_from_slice(&self.opened.to_be_bytes());
+        let accepted = if self.role == Role::Server { self.opened } else { 0 };
+        payload.extend_from_slice(&accepted.to_be_bytes());
         payload.extend_from_slice(&reason.code().to_be_bytes());
         payload.extend_from_slice(&message.as_bytes()[..message.len().min(receive::GOAWAY_TEXT)]);
         self.frame(0, Kind::Goaway, 0, &payload);
@@ -197,6 +200,6 @@ impl Connection {
 
     /// The slot of a stream the caller may still act on.
     fn held(&self, stream: StreamId) -> Option<&Slot> {
-        self.slots.get(stream.slot()).filter(|slot| slot.generation == stream.generation() && !slot.detached)
+        self.slots.get(stream.slot()).filter(|slot| slot.generation == stream.generation() && !slot.released)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::mem::replace;
 
 use bytes::{Buf, Bytes};
 
@@ -21,12 +22,18 @@ pub struct Output {
     /// Payloads that come before the given position of `gathered`.
     queued: VecDeque<(usize, Bytes)>,
     queued_bytes: usize,
+    written: u64,
 }
 
 impl Output {
     /// The buffer to append frames to.
     pub(crate) fn gathered(&mut self) -> &mut Vec<u8> {
         &mut self.gathered
+    }
+
+    /// Everything that was ever written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     pub(crate) fn payload(&mut self, data: Bytes) {
@@ -74,24 +81,21 @@ impl Buf for Output {
     }
 
     fn chunks_vectored<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
-        let (mut from, mut filled) = (self.read, 0);
-        let mut push = |piece: &'a [u8]| match into.get_mut(filled) {
-            Some(slot) if !piece.is_empty() => {
-                *slot = IoSlice::new(piece);
-                filled += 1;
-            }
-            Some(_) | None => {}
-        };
-        for (at, data) in &self.queued {
-            push(&self.gathered[from..*at]);
-            push(data);
-            from = *at;
+        let mut from = self.read;
+        let queued =
+            self.queued.iter().flat_map(|(at, data)| [&self.gathered[replace(&mut from, *at)..*at], &data[..]]);
+        let last = self.queued.back().map_or(self.read, |(at, _)| *at);
+        let pieces = queued.chain([&self.gathered[last..]]).filter(|piece| !piece.is_empty());
+        let mut filled = 0;
+        for (slot, piece) in into.iter_mut().zip(pieces) {
+            *slot = IoSlice::new(piece);
+            filled += 1;
         }
-        push(&self.gathered[from..]);
         filled
     }
 
     fn advance(&mut self, mut count: usize) {
+        self.written += count as u64;
         while count > 0 {
             let run = self.run().len();
             if run > 0 {

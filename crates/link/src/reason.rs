@@ -75,7 +75,7 @@ reasons! {
         StreamLimit = 8,
         /// A kind that is unknown and must not be skipped.
         UnknownKind = 9,
-        /// More pings than answers could be written.
+        /// A ping before the answer to the last one was written.
         PingFlood = 10,
         /// The peer makes us write without reading what we wrote.
         Stalled = 11,

@@ -55,8 +55,12 @@ pub(crate) struct Slot {
     pub(crate) receive: Side,
     /// Counted as live: the slot is not free for another stream.
     pub(crate) live: bool,
-    /// The caller let go: nothing more is reported.
-    pub(crate) detached: bool,
+    /// The caller let go.
+    pub(crate) released: bool,
+    /// Nothing more is reported; data that still comes is credited at once.
+    pub(crate) quiet: bool,
+    /// RESET went out; it does once.
+    pub(crate) reset_sent: bool,
     /// Opened after GOAWAY: whatever comes for it is dropped.
     pub(crate) refused: bool,
     /// The stream carries datagrams.
@@ -83,7 +87,9 @@ impl Slot {
         send: Side::Ended,
         receive: Side::Ended,
         live: false,
-        detached: true,
+        released: true,
+        quiet: true,
+        reset_sent: false,
         refused: false,
         datagrams: false,
         wants_capacity: false,

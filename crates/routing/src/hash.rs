@@ -25,6 +25,13 @@ pub(crate) fn hash_of(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// The whole of the fixed hash of a value, for digests.
+pub(crate) fn digest_of(value: &impl Hash) -> u128 {
+    let mut hasher = FixedHasher::default();
+    value.hash(&mut hasher);
+    (u128::from(fold(hasher.a, MULTIPLY_B)) << 64) | u128::from(hasher.finish())
+}
+
 fn fold(left: u64, right: u64) -> u64 {
     let product = u128::from(left) * u128::from(right);
     (product as u64) ^ ((product >> 64) as u64)
@@ -69,6 +76,10 @@ impl Hasher for FixedHasher {
     }
     fn write_u64(&mut self, value: u64) {
         self.word(value);
+    }
+    fn write_u128(&mut self, value: u128) {
+        self.word(value as u64);
+        self.word((value >> 64) as u64);
     }
     fn write_usize(&mut self, value: usize) {
         self.word(value as u64);

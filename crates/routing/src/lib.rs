@@ -1,7 +1,27 @@
 //! Route tables: intermediate representation, compilation, lookup and the plan for a request.
 //!
-//! `translate` fills an [`ir::Ir`]. Everything here is pure: no I/O, no clock, no randomness.
+//! ```text
+//! Ir --compile--> RouteTable --find(listener, host, request)--> Found --plan--> Plan
+//!                     `--apply(changes)--> the next RouteTable, sharing all that did not change
+//! ```
+//! Everything is pure: no I/O, no clock, no randomness, and nothing is known of Kubernetes or of an HTTP library.
 
+mod compile;
+mod find;
 mod hash;
+mod host;
 pub mod ir;
+mod matching;
 pub mod pattern;
+mod persistent;
+mod plan;
+mod precedence;
+mod request;
+mod table;
+
+pub use compile::{Change, compile};
+pub use find::{Found, Matched};
+pub use host::host_of;
+pub use plan::{Arrival, Cause, Forward, HeaderOp, OwnHeaders, PathChange, Plan, Respond, https_redirect, plan};
+pub use request::RequestView;
+pub use table::{ListenerId, RouteTable};

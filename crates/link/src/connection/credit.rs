@@ -71,7 +71,7 @@ impl Connection {
     fn offer(&mut self, stream: StreamId) {
         let room = &self.sending;
         let slot = &mut self.slots[stream.slot()];
-        if slot.wants_capacity && slot.send == Side::Body && !slot.detached && room.room(slot.sent) > 0 {
+        if slot.wants_capacity && slot.send == Side::Body && room.room(slot.sent) > 0 {
             slot.wants_capacity = false;
             self.events.push_back(Event::Capacity { stream });
         }
@@ -107,7 +107,7 @@ impl Connection {
                 slot.live = false;
                 self.live -= 1;
             }
-            Role::Client if over && slot.detached && slot.sent == 0 => {
+            Role::Client if over && slot.released && slot.sent == 0 => {
                 self.receiving.release(&mut slot.uncredited);
                 slot.live = false;
                 self.live -= 1;

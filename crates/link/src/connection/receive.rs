@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Connection, PONGS_WAITING, Partial, Role, STALL_MARGIN, send::INFORMATIONAL_MAX};
+use super::{Connection, Partial, Role, STALL_MARGIN, send::INFORMATIONAL_MAX};
 use crate::flow::Window;
 use crate::frame::{HEADER, Header, Kind};
 use crate::reason::Violation;
@@ -112,7 +112,7 @@ impl Connection {
             Kind::Hello => self.hello(&payload).map(Some),
             Kind::Goaway => Ok(Some(self.goaway_arrived(payload))),
             Kind::Ping => self.ping_arrived(&payload).map(|()| None),
-            Kind::Pong => Ok(Some(Event::Pong { payload: number(&payload) })),
+            Kind::Pong => self.pong_arrived(&payload).map(Some),
             Kind::Request => self.request(stream()?, header.end(), payload),
             Kind::Response => self.response(stream()?, header.end(), payload),
             Kind::Informational => self.informational(stream()?, payload),
@@ -136,15 +136,19 @@ impl Connection {
     }
 
     fn ping_arrived(&mut self, payload: &[u8]) -> Result<(), Violation> {
-        if !self.output.has_remaining() {
-            self.pongs = 0;
+        if self.output.written() < self.pong_end {
+            return Err(Violation(CloseReason::PingFlood, "a ping before the answer to the last one was written"));
         }
-        if self.pongs == PONGS_WAITING {
-            return Err(Violation(CloseReason::PingFlood, "pings without reading the answers"));
-        }
-        self.pongs += 1;
         self.frame(0, Kind::Pong, 0, payload);
+        self.pong_end = self.output.written() + self.queued() as u64;
         Ok(())
+    }
+
+    fn pong_arrived(&mut self, payload: &[u8]) -> Result<Event, Violation> {
+        if !std::mem::take(&mut self.pinging) {
+            return Err(state("a pong that nobody asked for"));
+        }
+        Ok(Event::Pong { payload: number(payload) })
     }
 
     fn goaway_arrived(&mut self, mut payload: Bytes) -> Event {
@@ -169,8 +173,8 @@ impl Connection {
             (slot.send, slot.receive) = (Side::Ended, Side::Ended);
             slot.live = false;
             self.live -= 1;
-            if !slot.detached {
-                slot.detached = true;
+            if !slot.quiet {
+                slot.quiet = true;
                 self.events.push_back(Event::Reset { stream, reason: ResetReason::Refused });
             }
         }
@@ -198,7 +202,7 @@ impl Connection {
         }
         slot.send = Side::Head;
         slot.receive = if end { Side::Ended } else { Side::Body };
-        (slot.live, slot.detached, slot.ordinal) = (true, false, self.opened);
+        (slot.live, slot.released, slot.quiet) = (true, false, false);
         self.opened += 1;
         self.live += 1;
         let Ok(head) = RequestHead::read(payload) else {
@@ -223,9 +227,9 @@ impl Connection {
             return Err(state("a response head out of turn"));
         }
         slot.receive = if end { Side::Ended } else { Side::Body };
-        let detached = slot.detached;
+        let quiet = slot.quiet;
         let head = ResponseHead::read(payload).ok().filter(ResponseHead::is_final);
-        Ok(self.deliver(stream, end, detached, head, |head| Event::Response { stream, head, end }))
+        Ok(self.deliver(stream, end, quiet, head, |head| Event::Response { stream, head, end }))
     }
 
     fn informational(&mut self, stream: StreamId, payload: Bytes) -> Result<Option<Event>, Violation> {
@@ -234,9 +238,9 @@ impl Connection {
             return Err(state("an informational response out of turn or one too many"));
         }
         slot.informational += 1;
-        let detached = slot.detached;
+        let quiet = slot.quiet;
         let head = ResponseHead::read(payload).ok().filter(|head| !head.is_final());
-        Ok(self.deliver(stream, false, detached, head, |head| Event::Informational { stream, head }))
+        Ok(self.deliver(stream, false, quiet, head, |head| Event::Informational { stream, head }))
     }
 
     fn trailers(&mut self, stream: StreamId, payload: Bytes) -> Result<Option<Event>, Violation> {
@@ -248,9 +252,9 @@ impl Connection {
             return Err(state("trailers out of turn"));
         }
         slot.receive = Side::Ended;
-        let detached = slot.detached;
+        let quiet = slot.quiet;
         let trailers = Trailers::read(payload).ok();
-        Ok(self.deliver(stream, true, detached, trailers, |trailers| Event::Trailers { stream, trailers }))
+        Ok(self.deliver(stream, true, quiet, trailers, |trailers| Event::Trailers { stream, trailers }))
     }
 
     /// Hands a head on; one that could not be read costs its stream.
@@ -258,12 +262,12 @@ impl Connection {
         &mut self,
         stream: StreamId,
         end: bool,
-        detached: bool,
+        quiet: bool,
         head: Option<T>,
         event: impl FnOnce(T) -> Event,
     ) -> Option<Event> {
         let event = match head {
-            Some(head) if !detached => Some(event(head)),
+            Some(head) if !quiet => Some(event(head)),
             Some(_) => None,
             None => {
                 self.give_up(stream, ResetReason::Malformed);
@@ -284,20 +288,20 @@ impl Connection {
         if !slot.datagrams || slot.receive == Side::Ended {
             return Err(state("a datagram out of turn"));
         }
-        Ok((!slot.detached).then_some(Event::Datagram { stream, data }))
+        Ok((!slot.quiet).then_some(Event::Datagram { stream, data }))
     }
 
     fn reset_arrived(&mut self, stream: StreamId, code: u16) -> Option<Event> {
         // The reset of a stream that ended meanwhile crosses its end, and its slot may have been opened again.
         let slot = self.slot(stream).ok().filter(|slot| !slot.refused && !slot.ended())?;
         let reason = ResetReason::from_code(code);
-        let (answer, detached) = (slot.send != Side::Ended, slot.detached);
+        let (answer, quiet) = (slot.send != Side::Ended, slot.quiet);
         (slot.send, slot.receive) = (Side::Ended, Side::Ended);
         if answer {
             self.write_reset(stream, reason);
         }
         self.settle(stream);
-        (!detached).then_some(Event::Reset { stream, reason })
+        (!quiet).then_some(Event::Reset { stream, reason })
     }
 
     fn data_begins(&mut self, stream: StreamId, header: &Header) -> Result<(), Violation> {
@@ -332,9 +336,9 @@ impl Connection {
         if slot.refused {
             return Step::Taken;
         }
-        let detached = slot.detached;
+        let quiet = slot.quiet;
         self.receiving.add(&mut slot.received(), bytes);
-        if detached {
+        if quiet {
             slot.uncredited += bytes;
         } else {
             slot.unconsumed += bytes;
@@ -343,7 +347,7 @@ impl Connection {
             slot.receive = Side::Ended;
         }
         self.settle(stream);
-        if detached { Step::Taken } else { Step::Event(Event::Data { stream, data, end }) }
+        if quiet { Step::Taken } else { Step::Event(Event::Data { stream, data, end }) }
     }
 }
 

@@ -105,7 +105,8 @@ impl Connection {
             send: if end { Side::Ended } else { Side::Body },
             receive: Side::Head,
             live: true,
-            detached: false,
+            released: false,
+            quiet: false,
             datagrams: meta.stream_type == StreamType::Udp,
             ordinal: self.opened,
             queued: slot.queued,
@@ -227,6 +228,9 @@ impl Connection {
         self.expect_side(stream, Side::Body)?;
         let accepted = if length == 0 { 0 } else { length.min(self.capacity(stream)) };
         let end = end && accepted == length;
+        if end && self.slots[stream.slot()].datagrams {
+            self.flush_datagrams();
+        }
         let largest = self.peer.as_ref().map_or(0, |peer| peer.settings.max_data as usize);
         self.sending.add(&mut self.slots[stream.slot()].sent, accepted as u32);
         let mut from = 0;
@@ -254,24 +258,31 @@ impl Connection {
             return;
         }
         let slot = &mut self.slots[stream.slot()];
-        slot.detached = true;
+        slot.released = true;
         slot.uncredited += slot.unconsumed;
         slot.unconsumed = 0;
-        let open = !slot.ended();
-        slot.send = Side::Ended;
+        self.break_off(stream, reason);
+        self.settle(stream);
+    }
+
+    /// Nothing more is sent or reported.
+    fn break_off(&mut self, stream: StreamId, reason: ResetReason) {
+        let slot = &mut self.slots[stream.slot()];
+        let open = !slot.ended() && !slot.reset_sent;
+        (slot.quiet, slot.send) = (true, Side::Ended);
         if open && self.failed.is_none() {
+            slot.reset_sent = true;
             self.write_reset(stream, reason);
         }
-        self.settle(stream);
     }
 
     /// The connection itself gives a stream up and tells both sides.
     pub(super) fn give_up(&mut self, stream: StreamId, reason: ResetReason) {
-        let told = self.held(stream).is_some();
-        self.release(stream, reason);
-        if told {
+        if !self.slots[stream.slot()].quiet {
             self.events.push_back(crate::Event::Reset { stream, reason });
         }
+        self.break_off(stream, reason);
+        self.settle(stream);
     }
 
     /// Queues a datagram of a UDP stream. When the queue is full the oldest one is dropped; one larger than the peer takes is dropped at once.
@@ -312,10 +323,14 @@ impl Connection {
         }
     }
 
-    /// Asks for a sign of life; the answer is an [`crate::Event::Pong`] with the same payload. Keep one under way at a time.
-    pub fn ping(&mut self, payload: [u8; 8]) {
-        if self.failed.is_none() {
+    /// Asks for a sign of life; the answer is an [`crate::Event::Pong`] with the same payload. `false` if the answer to an earlier ping
+    /// is still to come, or the link is not ready.
+    pub fn ping(&mut self, payload: [u8; 8]) -> bool {
+        let may = !self.pinging && self.peer.is_some() && self.failed.is_none();
+        if may {
+            self.pinging = true;
             self.frame(0, Kind::Ping, 0, &payload);
         }
+        may
     }
 }

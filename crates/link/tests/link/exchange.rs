@@ -17,7 +17,7 @@ fn a_request_and_its_answer_cross_the_link() {
     let stream = pair.client.open(&meta, fields.iter().copied(), false).unwrap();
     assert_eq!(pair.client.send_data(stream, b"ping", true), Ok(4));
 
-    let events = pair.to_server();
+    let events = pair.client_to_server();
     let Event::Request { stream: seen, head, end: false } = &events[0] else { panic!("{events:?}") };
     assert_eq!((*seen, head.meta()), (stream, meta));
     assert_eq!(head.fields().collect::<Vec<_>>(), fields);
@@ -28,7 +28,7 @@ fn a_request_and_its_answer_cross_the_link() {
     let answer = ResponseMeta { status: 200, body: BodyLength::Known(4) };
     pair.server.send_head(stream, &answer, [(&b"server"[..], &b"x"[..])].into_iter(), false).unwrap();
     assert_eq!(pair.server.send_data(stream, b"pong", true), Ok(4));
-    let events = pair.to_client();
+    let events = pair.server_to_client();
     let Event::Response { head, end: false, .. } = event(&events, 0) else { panic!("{events:?}") };
     assert_eq!(head.meta(), answer);
     let Event::Data { data, end: true, .. } = event(&events, 1) else { panic!("{events:?}") };

@@ -1,4 +1,6 @@
 //! The link protocol, seen from outside: two connections joined by byte buffers, or one and bytes written by hand.
 
+mod bodies;
 mod exchange;
+mod properties;
 mod support;

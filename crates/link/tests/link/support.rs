@@ -23,18 +23,18 @@ impl Pair {
 
     pub(crate) fn ready_with(client: Settings, server: Settings) -> Self {
         let mut pair = Self::new(client, server);
-        assert!(matches!(pair.to_client()[..], [Event::Ready(_)]));
-        assert!(matches!(pair.to_server()[..], [Event::Ready(_)]));
+        assert!(matches!(pair.server_to_client()[..], [Event::Ready(_)]));
+        assert!(matches!(pair.client_to_server()[..], [Event::Ready(_)]));
         pair
     }
 
     /// Carries all that the client wrote to the server.
-    pub(crate) fn to_server(&mut self) -> Vec<Event> {
+    pub(crate) fn client_to_server(&mut self) -> Vec<Event> {
         carry(&mut self.client, &mut self.server, &mut self.to_server)
     }
 
     /// Carries all that the server wrote to the client.
-    pub(crate) fn to_client(&mut self) -> Vec<Event> {
+    pub(crate) fn server_to_client(&mut self) -> Vec<Event> {
         carry(&mut self.server, &mut self.client, &mut self.to_client)
     }
 }

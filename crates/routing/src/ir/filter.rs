@@ -139,11 +139,12 @@ pub enum OriginPattern {
     Any,
     /// An origin as a browser sends it, lower-case: `https://app.example.com`, `https://app.example.com:8443`.
     Exact(Arc<str>),
-    /// `https://*.example.com` or `https://*.example.com:8443`: `prefix` is `https://`, `suffix` is `.example.com:8443`.
+    /// `https://*.example.com:8443`: `prefix` is `https://`, `suffix` is `.example.com:8443` (or less: `https://*` is
+    /// every host by https).
     Wildcard {
         /// Up to and including `://`.
         prefix: Arc<str>,
-        /// From the dot after `*` on.
+        /// What follows `*`.
         suffix: Arc<str>,
     },
 }
@@ -202,8 +203,8 @@ impl Fraction {
 }
 
 impl OriginPattern {
-    /// Reads an entry of `allowOrigins`; `None` when it is neither `*` nor `scheme://host[:port]` with at most one
-    /// leading `*.` label.
+    /// Reads an entry of `allowOrigins`; `None` when it is neither `*` nor `scheme://host[:port]` where the host may be
+    /// `*` or start with `*.`.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);
@@ -212,10 +213,10 @@ impl OriginPattern {
         let (scheme, rest) = text.split_once("://")?;
         let host = rest.strip_prefix('*').unwrap_or(rest);
         let wild = host.len() != rest.len();
+        let bare = host.is_empty() || host.starts_with(':');
         let plausible = !scheme.is_empty()
-            && !host.is_empty()
             && !host.contains(['*', '/', '?', '#', '@', ' '])
-            && (!wild || (host.starts_with('.') && host.len() > 1));
+            && if wild { bare || (host.starts_with('.') && host.len() > 1) } else { !bare };
         if !plausible {
             return None;
         }

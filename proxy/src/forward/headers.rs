@@ -1,0 +1,205 @@
+//! The fields by which proxies tell each other, and applications, where a request comes from: which are deleted at the
+//! edge, and the one clean set that the application gets. Knows no socket; who the client is was decided before.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bailey_http1::{Authority, Fields};
+
+#[cfg(test)]
+mod tests;
+
+/// Names with a meaning to proxies or to frameworks behind them, deleted from every request that comes from outside. The
+/// applications that read them believe them blindly, so a name nobody sets is as dangerous as one everybody sets.
+/// Lower case, with dashes; twins with underscores (`X_Forwarded_For`, which CGI and WSGI cannot tell apart) count too.
+pub const FORWARDING: &[&str] = &[
+    // RFC 7239, RFC 9110.
+    "forwarded",
+    "via",
+    // The client's address, as various edges spell it.
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "x-originating-ip",
+    "x-proxyuser-ip",
+    "client-ip",
+    "http-client-ip",
+    "remote-addr",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-pseudo-ipv4",
+    "cf-visitor",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "wl-proxy-client-ip",
+    "wl-proxy-ssl",
+    // The scheme and host of the request.
+    "front-end-https",
+    "x-scheme",
+    "x-url-scheme",
+    "x-host",
+    "x-http-host-override",
+    // The target of the request: some frameworks route by them.
+    "x-rewrite-url",
+    // Client certificates that somebody else has verified.
+    "x-client-cert",
+    "ssl-client-cert",
+    "ssl-client-verify",
+    "x-arr-clientcert",
+    // Ours.
+    "x-request-id",
+];
+
+/// Families of such names: everything that begins so.
+pub const FORWARDING_PREFIXES: &[&str] = &["x-forwarded", "x-original-", "x-envoy-", "x-ssl-", "x-bailey-"];
+
+/// The trace context. From the internet it would let strangers write into our traces; a listed proxy in front may send it.
+const TRACE: &[&str] = &["traceparent", "tracestate", "baggage", "b3"];
+
+/// First letters of all the names above, so that most fields cost one comparison.
+const INITIALS: &[u8] = b"xfvchrtbws";
+
+/// Whether the (lower-case) name is one of [`FORWARDING`] or of a family of [`FORWARDING_PREFIXES`].
+pub fn is_forwarding(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| INITIALS.contains(first))
+        && (FORWARDING.iter().any(|known| known.len() == name.len() && begins(name, known))
+            || FORWARDING_PREFIXES.iter().any(|family| begins(name, family)))
+}
+
+fn is_trace(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| INITIALS.contains(first))
+        && (TRACE.iter().any(|known| known.len() == name.len() && begins(name, known)) || begins(name, "x-b3-"))
+}
+
+/// Whether `name` begins with `known`, an underscore counting as a dash.
+fn begins(name: &[u8], known: &str) -> bool {
+    name.len() >= known.len()
+        && known.bytes().zip(name).all(|(wanted, found)| wanted == *found || (wanted == b'-' && *found == b'_'))
+}
+
+/// Deletes what a client has no business to say. `trusted`: the peer is a listed proxy, whose trace context is kept.
+pub fn delete_forwarding(fields: &mut Fields, trusted: bool) {
+    if fields.iter().any(|(name, _)| is_forwarding(name) || is_trace(name)) {
+        fields.retain(|name, _| !is_forwarding(name) && (trusted || !is_trace(name)));
+    }
+}
+
+/// What the application is told of where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The client.
+    pub client: SocketAddr,
+    /// The client used TLS.
+    pub https: bool,
+    /// The host and port that the client asked for.
+    pub authority: &'a Authority,
+    /// The request's id.
+    pub request_id: &'a [u8; 16],
+}
+
+/// Writes the clean set, replacing whatever has these names. With `forwarded` also RFC 7239's field.
+pub fn write_clean(fields: &mut Fields, origin: &Origin<'_>, forwarded: bool) {
+    let mut text = Text::default();
+    let scheme: &[u8] = if origin.https { b"https" } else { b"http" };
+    text.address(origin.client.ip());
+    fields.set(b"x-forwarded-for", text.as_bytes());
+    fields.set(b"x-real-ip", text.as_bytes());
+    fields.set(b"x-forwarded-proto", scheme);
+    match origin.authority.port() {
+        None => fields.set(b"x-forwarded-host", origin.authority.host()),
+        Some(port) => {
+            let text = text.clear().bytes(origin.authority.host()).bytes(b":").decimal(port);
+            fields.set(b"x-forwarded-host", text.as_bytes());
+        }
+    }
+    let port = origin.authority.port().unwrap_or(if origin.https { 443 } else { 80 });
+    fields.set(b"x-forwarded-port", text.clear().decimal(port).as_bytes());
+    fields.set(b"x-request-id", &id_text(origin.request_id));
+    if forwarded {
+        fields.set(b"forwarded", forwarded_value(origin).as_bytes());
+    }
+}
+
+/// RFC 7239 section 4: an IPv6 address is bracketed and quoted, and so is a host with a port.
+fn forwarded_value(origin: &Origin<'_>) -> String {
+    let node = match origin.client.ip() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("\"[{v6}]\""),
+    };
+    let host = origin.authority.to_string();
+    let host = if host.contains([':', '[']) { format!("\"{host}\"") } else { host };
+    format!("for={node};host={host};proto={}", if origin.https { "https" } else { "http" })
+}
+
+/// A request id as applications know it: a UUID's text.
+pub fn id_text(id: &[u8; 16]) -> [u8; 36] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (index, byte) in id.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            at += 1;
+        }
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 15)];
+        at += 2;
+    }
+    text
+}
+
+/// A short text on the stack; what does not fit is cut.
+struct Text {
+    bytes: [u8; 300],
+    len: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bytes: [0; 300], len: 0 }
+    }
+}
+
+impl Text {
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn clear(&mut self) -> &mut Self {
+        self.len = 0;
+        self
+    }
+
+    fn bytes(&mut self, more: &[u8]) -> &mut Self {
+        let fits = more.len().min(self.bytes.len() - self.len);
+        self.bytes[self.len..self.len + fits].copy_from_slice(&more[..fits]);
+        self.len += fits;
+        self
+    }
+
+    fn decimal(&mut self, number: u16) -> &mut Self {
+        let mut divisor = 10_000;
+        while divisor > 1 && number < divisor {
+            divisor /= 10;
+        }
+        while divisor > 0 {
+            self.bytes(&[b'0' + (number / divisor % 10) as u8]);
+            divisor /= 10;
+        }
+        self
+    }
+
+    fn address(&mut self, address: IpAddr) -> &mut Self {
+        match address {
+            IpAddr::V4(v4) => {
+                let [a, b, c, d] = v4.octets().map(u16::from);
+                self.decimal(a).bytes(b".").decimal(b).bytes(b".").decimal(c).bytes(b".").decimal(d)
+            }
+            IpAddr::V6(v6) => self.bytes(v6.to_string().as_bytes()),
+        }
+    }
+}
