@@ -2,5 +2,8 @@
 
 mod bodies;
 mod exchange;
+mod flow;
 mod properties;
+mod streams;
 mod support;
+mod violations;
