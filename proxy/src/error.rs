@@ -15,6 +15,17 @@ pub enum Side {
     Us,
 }
 
+impl Side {
+    /// The word for it in labels and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::Us => "us",
+        }
+    }
+}
+
 /// Whether the same request may be sent again without doing something twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {

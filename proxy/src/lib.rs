@@ -14,6 +14,8 @@ pub mod exchange;
 pub mod forward;
 pub mod front;
 pub mod io;
+pub mod limits;
+pub mod metrics;
 pub mod respond;
 pub mod tier;
 pub mod timer;
