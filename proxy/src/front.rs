@@ -3,13 +3,22 @@
 //! A front parses, limits and frames; it knows no routes. Each request goes to [`Serve::serve`] as a head and a
 //! [`Downstream`], and the front's task waits there until it is answered.
 
+mod date;
+pub mod h1;
+#[cfg(test)]
+mod testing;
+
 use std::rc::Rc;
+use std::time::Duration;
 
 use bailey_http1::RequestHead;
 
 use crate::error::Fate;
 use crate::exchange::Downstream;
 use crate::forward::ConnectionInfo;
+use crate::timer::{Wheel, ticks};
+
+pub use date::Date;
 
 /// Who answers requests: the proxy's decisions, or a test.
 pub trait Serve: 'static {
@@ -24,4 +33,79 @@ pub trait Serve: 'static {
 
     /// Told of a request that the front refused by itself, for the log and the counters.
     fn refused(&self, info: &ConnectionInfo, fate: Fate, status: u16);
+}
+
+/// What a front allows a client. The defaults are those of the outer tier.
+#[derive(Debug, Clone)]
+pub struct FrontLimits {
+    /// Bounds of heads, and of ignored bodies.
+    pub http: bailey_http1::Limits,
+    /// From the first byte of a head to its last.
+    pub head: Duration,
+    /// Silence between requests.
+    pub idle: Duration,
+    /// Silence within a request body.
+    pub body_silence: Duration,
+    /// Bytes a second that a body must reach, counted over the time spent waiting for the client.
+    pub body_rate: u64,
+    /// Waiting time after which the rate counts.
+    pub body_grace: Duration,
+    /// How long a client may take nothing of what waits for it.
+    pub stall: Duration,
+    /// Requests on one connection.
+    pub requests: u32,
+    /// Age at which a connection takes no new requests, ±10 %.
+    pub age: Duration,
+    /// Bytes of a response that may wait for the client.
+    pub buffer: usize,
+}
+
+impl Default for FrontLimits {
+    fn default() -> Self {
+        Self {
+            http: bailey_http1::Limits::DEFAULT,
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(2),
+            body_silence: Duration::from_secs(30),
+            body_rate: 500,
+            body_grace: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
+            requests: 10_000,
+            age: Duration::from_hours(1),
+            buffer: 32 * 1024,
+        }
+    }
+}
+
+impl FrontLimits {
+    /// The tick at which a connection made now is too old for a new request.
+    fn old_at(&self, wheel: &Wheel) -> u64 {
+        use std::hash::{BuildHasher, RandomState};
+        let age = ticks(self.age);
+        let spread = (age / 5).max(1);
+        wheel.now() + age - spread / 2 + RandomState::new().hash_one(age) % spread
+    }
+}
+
+/// How fast a body comes, counting only the time spent waiting for the client, so that a slow application is not held
+/// against it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Pace {
+    bytes: u64,
+    waited: u64,
+    since: Option<u64>,
+}
+
+impl Pace {
+    fn wait(&mut self, now: u64) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Bytes came; `false`: too few for the time it took.
+    fn progress(&mut self, now: u64, bytes: usize, limits: &FrontLimits) -> bool {
+        self.waited += self.since.take().map_or(0, |since| now.saturating_sub(since));
+        self.bytes += bytes as u64;
+        let waited = crate::timer::TICK * u32::try_from(self.waited).unwrap_or(u32::MAX);
+        waited < limits.body_grace || self.bytes >= limits.body_rate * waited.as_secs()
+    }
 }

@@ -209,6 +209,7 @@ fn open(tls: &mut Connection, mut ciphertext: &[u8], inbox: &mut BytesMut, ended
         }
         return drain_plaintext(tls, inbox, ended);
     }
+    inbox.reserve(ciphertext.len());
     while !ciphertext.is_empty() && !*ended {
         tls.read_tls(&mut ciphertext)?;
         tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use crate::front::Date;
 use crate::timer::Wheel;
 
 #[cfg(test)]
@@ -42,13 +43,17 @@ pub struct Worker {
     pub id: usize,
     /// The worker's clock and deadlines.
     pub wheel: Wheel,
+    /// The value of the Date field.
+    pub date: Date,
     drain: Cell<DrainPhase>,
 }
 
 impl Worker {
     /// The shared state of one worker; call on its own thread.
     pub fn new(seed: &Seed) -> Rc<Self> {
-        Rc::new(Self { id: seed.id, wheel: Wheel::new(), drain: Cell::new(*seed.drain.borrow()) })
+        let wheel = Wheel::new();
+        let date = Date::new(wheel.clone());
+        Rc::new(Self { id: seed.id, wheel, date, drain: Cell::new(*seed.drain.borrow()) })
     }
 
     /// The drain phase. Connections look at it whenever they are polled; a change wakes every owner of a deadline.
