@@ -9,6 +9,7 @@
 //! `forward` decides, everything around it moves bytes. Configuration comes in through `source`, becomes one immutable
 //! `Snapshot`, and is swapped whole; a request keeps the one it started with.
 
+pub mod access_log;
 pub mod error;
 pub mod exchange;
 pub mod forward;
@@ -17,6 +18,7 @@ pub mod io;
 pub mod limits;
 pub mod metrics;
 pub mod respond;
+pub mod source;
 pub mod tier;
 pub mod timer;
 pub mod tls;

@@ -26,7 +26,9 @@ pub enum ObjectError {
         kind: String,
         /// `metadata.name` of the document.
         name: String,
-        /// What the field is, and what was expected.
+        /// Path of the field, such as `spec.rules[0].backendRefs[0].port`.
+        field: String,
+        /// What is there, and what was expected.
         message: String,
     },
 }
@@ -36,7 +38,7 @@ impl fmt::Display for ObjectError {
         match self {
             Self::NotAnObject { missing } => write!(f, "not a Kubernetes object: {missing} is missing"),
             Self::UnknownKind { api_version, kind } => write!(f, "Bailey does not read {kind} of {api_version}"),
-            Self::Malformed { kind, name, message } => write!(f, "{kind} {name}: {message}"),
+            Self::Malformed { kind, name, field, message } => write!(f, "{kind} {name}: {field}: {message}"),
         }
     }
 }
@@ -82,9 +84,10 @@ impl Header {
 
 /// Reads the document as a `T`.
 pub(super) fn typed<T: DeserializeOwned>(header: &Header, value: Value) -> Result<T, ObjectError> {
-    serde_json::from_value(value).map_err(|error| ObjectError::Malformed {
+    serde_path_to_error::deserialize(value).map_err(|error| ObjectError::Malformed {
         kind: header.kind.clone(),
         name: header.name.clone(),
-        message: error.to_string(),
+        field: error.path().to_string(),
+        message: error.inner().to_string(),
     })
 }

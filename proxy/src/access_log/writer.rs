@@ -1,0 +1,78 @@
+//! The one thread that writes lines out, and the bounded way to it.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+/// Buffers on their way to the writer. With 32 KiB each this bounds the memory of a log that cannot be written.
+const IN_FLIGHT: usize = 64;
+
+/// How many lines were written and lost.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Lines handed to the operating system.
+    pub written: AtomicU64,
+    /// Lines lost because the writer was too slow or could not write.
+    pub dropped: AtomicU64,
+}
+
+/// The way to the writer; each worker has a clone.
+#[derive(Clone)]
+pub struct Sink {
+    full: SyncSender<(Vec<u8>, u64)>,
+    counts: Arc<Counts>,
+}
+
+/// The writer thread. It ends, with everything written, when the last [`Sink`] is gone.
+pub struct Writer {
+    thread: JoinHandle<()>,
+    counts: Arc<Counts>,
+}
+
+impl Sink {
+    pub(super) fn send(&self, buffer: Vec<u8>, lines: u64) {
+        match self.full.try_send((buffer, lines)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.counts.dropped.fetch_add(lines, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Starts the thread. Errors when the system has no thread to give.
+    pub fn start(to: impl Write + Send + 'static) -> std::io::Result<(Self, Sink)> {
+        let (full, incoming) = sync_channel(IN_FLIGHT);
+        let counts = Arc::<Counts>::default();
+        let sink = Sink { full, counts: counts.clone() };
+        let thread_counts = counts.clone();
+        let thread = std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_all(&incoming, to, &thread_counts))?;
+        Ok((Self { thread, counts }, sink))
+    }
+
+    /// Written and lost lines so far.
+    pub fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
+    /// Waits until everything is written. Call after the last [`Sink`] is gone.
+    pub fn finish(self) {
+        // A panic of the thread has lost lines already and must not take the process with it.
+        let _ = self.thread.join();
+    }
+}
+
+fn write_all(incoming: &Receiver<(Vec<u8>, u64)>, mut to: impl Write, counts: &Counts) {
+    while let Ok((buffer, lines)) = incoming.recv() {
+        let counter = match to.write_all(&buffer).and_then(|()| to.flush()) {
+            Ok(()) => &counts.written,
+            Err(_) => &counts.dropped,
+        };
+        counter.fetch_add(lines, Ordering::Relaxed);
+    }
+}
