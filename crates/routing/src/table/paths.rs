@@ -208,9 +208,11 @@ impl Builder {
             (filled.exact, filled.prefix) = (lists.exact.len() as u32, lists.prefix.len() as u32);
             range.start += 1;
         }
-        let shorter = if filled.prefix > 0 { node as u32 } else { shorter };
         for child in paths[range.clone()].chunk_by(|a, b| a.0[end] == b.0[end]) {
             let next = range.start + child.len();
+            // `/a` is a shorter prefix of `/a/b`, but not of `/ab`.
+            let ends_element = filled.prefix > 0 && child[0].0[end] == b'/';
+            let shorter = if ends_element { node as u32 } else { shorter };
             tasks.push_back(Task { node: self.nodes.len(), paths: range.start..next, depth: end, shorter });
             self.nodes.push(Node::default());
             filled.children += 1;
