@@ -11,7 +11,7 @@ const QUEUE_AS_IS: usize = 16 * 1024;
 /// Written bytes at the front of the buffer are dropped when they reach this and half of it.
 const COMPACT: usize = 64 * 1024;
 /// A larger buffer is given back once it is empty.
-const KEEP: usize = 256 * 1024;
+const KEEP: usize = 512 * 1024;
 
 /// What is to be written, as a [`Buf`]: write `chunk` or `chunks_vectored`, then `advance` by what was taken.
 #[derive(Debug, Default)]
