@@ -18,6 +18,7 @@ pub mod io;
 pub mod limits;
 pub mod metrics;
 pub mod respond;
+pub mod snapshot;
 pub mod source;
 pub mod tier;
 pub mod timer;

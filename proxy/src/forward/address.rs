@@ -12,7 +12,7 @@ use crate::error::{Fate, ProxyError};
 mod tests;
 
 /// Who stands in front of the tier, and how that tells the client's address.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Front {
     /// Nobody: the peer of the socket is the client.
     #[default]
