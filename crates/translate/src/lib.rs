@@ -9,17 +9,22 @@
 //! ```
 
 mod addresses;
+mod claims;
 mod diagnostics;
-pub mod durations;
+mod durations;
 mod gateway;
-pub mod hosts;
+mod hosts;
+mod inner;
 pub mod names;
 mod objects;
+mod outer;
 mod parents;
 mod references;
 mod routes;
 mod selectors;
 mod syntax;
+mod tiers;
+mod topology;
 mod translation;
 mod unknown;
 mod upstreams;
@@ -28,4 +33,5 @@ pub use diagnostics::{Code, Diagnostic, Location, ObjectRef, Reason, Severity};
 pub use gateway::{CONTROLLER, ListenerStatus};
 pub use objects::{Entry, Key, Kind, Object, ObjectError, Objects, Set};
 pub use routes::ParentStatus;
+pub use topology::{Resolved, local_notes, resolve};
 pub use translation::{Options, Scope, Translation, translate};

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bailey_crds::gateway::{Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant};
+use bailey_crds::{HostnameBinding, IngressTopology, TierConfig};
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -137,6 +138,9 @@ kinds! {
     endpoint_slices: EndpointSlice as "EndpointSlice" in "discovery.k8s.io", namespaced true;
     secrets: Secret as "Secret" in "", namespaced true;
     namespaces: Namespace as "Namespace" in "", namespaced false;
+    topologies: IngressTopology as "IngressTopology" in "bailey.dev", namespaced false;
+    tier_configs: TierConfig as "TierConfig" in "bailey.dev", namespaced true;
+    hostname_bindings: HostnameBinding as "HostnameBinding" in "bailey.dev", namespaced true;
 }
 
 impl Objects {
@@ -197,7 +201,7 @@ impl<T: Kind> Entry<T> {
 }
 
 /// The key of an object. One of a namespaced kind without a namespace is in `default`, as kubectl has it.
-fn key_of<T: Kind>(object: &T) -> Key {
+pub(crate) fn key_of<T: Kind>(object: &T) -> Key {
     let namespace =
         if T::NAMESPACED { object.namespace().unwrap_or_else(|| "default".to_owned()) } else { String::new() };
     Key { namespace, name: object.name_any() }

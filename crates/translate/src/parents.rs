@@ -51,6 +51,17 @@ pub(crate) struct Grant {
     pub(crate) hosts: Vec<HostPattern>,
     /// Hosts of the topology's other tenants, as far as they are known here, with their owner.
     pub(crate) others: Vec<(HostPattern, String)>,
+    /// The listeners of the outer tier, which parentRefs name; `None` where they are not known.
+    pub(crate) fronts: Option<Vec<Front>>,
+}
+
+/// A listener of the outer tier as routes name it.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    /// Whether requests come through; a listener that redirects to https lets none.
+    pub(crate) serves: bool,
 }
 
 /// The hosts a route names; `None` is every host of its listeners.
@@ -74,6 +85,11 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl Parent {
+    /// Whether objects of that namespace are any of this parent's business.
+    pub(crate) fn sees(&self, namespace: &str) -> bool {
+        self.grant.as_ref().is_none_or(|grant| grant.namespaces.contains(namespace))
+    }
+
     /// Whether a parentRef of a route in `namespace` means this parent. In a topology the name alone is enough from any
     /// namespace of the tenant.
     pub(crate) fn is_meant(&self, wanted: &ParentReference, namespace: &str) -> bool {
@@ -94,6 +110,7 @@ impl Parent {
         let mut found = Vec::new();
         for (index, wanted) in route.parents.iter().enumerate() {
             if self.is_meant(wanted, route.namespace) {
+                sink.extend(self.narrowed(wanted, index, route.subject));
                 let result = self.attach_one(wanted, route, hosts, objects);
                 let (attachments, reason) = match result {
                     Ok(attachments) => (attachments, Reason::Accepted),
@@ -116,7 +133,7 @@ impl Parent {
         objects: &Objects,
     ) -> Result<Vec<Attachment>, Refusal> {
         let refuse = |code, message| Err((code, message));
-        let selected: Vec<_> = self.listeners.iter().filter(|listener| listener.is_selected(wanted)).collect();
+        let selected = self.selected(wanted);
         if selected.is_empty() {
             return refuse(Code::NoMatchingListener, self.no_listener(wanted));
         }
@@ -136,6 +153,32 @@ impl Parent {
             return refuse(Code::NoMatchingHostname, self.no_host(&admitted, hosts));
         }
         Ok(attachments)
+    }
+
+    /// In a topology a parentRef names listeners of the outer tier, and requests of all of them come by the link.
+    fn selected(&self, wanted: &ParentReference) -> Vec<&ParentListener> {
+        let found = |name: &str, port| is_selected(wanted, name, port);
+        match &self.grant {
+            None => self.listeners.iter().filter(|listener| found(&listener.name, listener.port)).collect(),
+            Some(Grant { fronts: Some(fronts), .. }) if !fronts.iter().any(|front| found(&front.name, front.port)) => {
+                Vec::new()
+            }
+            Some(_) => self.listeners.iter().collect(),
+        }
+    }
+
+    /// The problem of a parentRef that would narrow a route to some of the outer tier's listeners.
+    fn narrowed(&self, wanted: &ParentReference, index: usize, subject: &Subject) -> Option<Diagnostic> {
+        let fronts = self.grant.as_ref()?.fronts.as_ref()?;
+        let selects = |front: &Front| is_selected(wanted, &front.name, front.port);
+        let served = fronts.iter().filter(|front| front.serves && !selects(front));
+        let served: Vec<_> = served.map(|front| front.name.as_str()).collect();
+        if served.is_empty() || !fronts.iter().any(selects) {
+            return None;
+        }
+        let field = if wanted.section_name.is_some() { "sectionName" } else { "port" };
+        let message = format!("a route of a tenant cannot be for some listeners only; it is served on {} too", served.join(", "));
+        Some(subject.problem(Code::UnsupportedField, format!("spec.parentRefs[{index}].{field}"), message))
     }
 
     fn admits(&self, listener: &ParentListener, route: &Candidate<'_>, objects: &Objects) -> bool {
@@ -162,8 +205,13 @@ impl Parent {
     }
 
     fn no_listener(&self, wanted: &ParentReference) -> String {
-        let known = self.listeners.iter().map(|listener| format!("{} (port {})", listener.name, listener.port));
-        let known = known.collect::<Vec<_>>().join(", ");
+        let fronts = self.grant.as_ref().and_then(|grant| grant.fronts.as_ref());
+        let known: Vec<(&str, u16)> = match fronts {
+            Some(fronts) => fronts.iter().map(|front| (front.name.as_str(), front.port)).collect(),
+            None => self.listeners.iter().map(|listener| (&*listener.name, listener.port)).collect(),
+        };
+        let known: Vec<_> = known.into_iter().map(|(name, port)| format!("{name} (port {port})")).collect();
+        let known = known.join(", ");
         let mut asked = Vec::new();
         asked.extend(wanted.section_name.as_ref().map(|name| format!("name {name}")));
         asked.extend(wanted.port.map(|port| format!("port {port}")));
@@ -182,11 +230,8 @@ impl Parent {
     }
 }
 
-impl ParentListener {
-    fn is_selected(&self, wanted: &ParentReference) -> bool {
-        wanted.section_name.as_deref().is_none_or(|name| name == &*self.name)
-            && wanted.port.is_none_or(|port| port == self.port)
-    }
+fn is_selected(wanted: &ParentReference, name: &str, port: u16) -> bool {
+    wanted.section_name.as_deref().is_none_or(|wanted| wanted == name) && wanted.port.is_none_or(|wanted| wanted == port)
 }
 
 impl Grant {

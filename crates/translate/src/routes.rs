@@ -123,8 +123,7 @@ impl Router<'_, '_> {
     pub(crate) fn translate_all<R: RouteObject>(&mut self) {
         let objects = self.objects;
         for (key, entry) in objects.all::<R>() {
-            let visible = self.parent.grant.as_ref().is_none_or(|grant| grant.namespaces.contains(&key.namespace));
-            if visible {
+            if self.parent.sees(&key.namespace) {
                 self.translate(key, entry);
             }
         }

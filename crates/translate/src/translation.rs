@@ -4,9 +4,12 @@ use bailey_crds::gateway::{Gateway, GrpcRoute, HttpRoute};
 use bailey_routing::ir::Ir;
 use k8s_openapi::api::networking::v1::Ingress;
 
-use crate::diagnostics::{Code, Diagnostic, ObjectRef, Sink, Subject};
+use crate::diagnostics::{Code, Diagnostic, Sink, Subject};
 use crate::gateway::{self, ListenerStatus, Served};
-use crate::objects::{Key, Kind, Objects};
+use crate::inner;
+use crate::objects::{Key, Objects};
+use crate::outer;
+use crate::parents::Parent;
 use crate::routes::{ParentStatus, Router};
 use crate::upstreams::Upstreams;
 
@@ -18,8 +21,8 @@ pub enum Scope {
         /// Name of the topology.
         topology: String,
     },
-    /// The inner tier of one tenant: the tenant's routes. Its listeners have the names of the outer tier's, so that a
-    /// request is looked up on the listener by which it came in.
+    /// The inner tier of one tenant: the tenant's routes. It has one listener, the link, and requests of all the outer
+    /// tier's listeners are looked up there.
     Inner {
         /// Name of the topology.
         topology: String,
@@ -61,14 +64,16 @@ pub struct Translation {
 pub fn translate(objects: &Objects, scope: &Scope, options: Options) -> Translation {
     let mut sink = Sink::default();
     let mut translation = match scope {
-        Scope::Outer { topology } | Scope::Inner { topology, .. } => {
-            let subject = Subject::named("IngressTopology", "", topology);
-            sink.push(subject.problem(Code::TopologyNotFound, "", format!("there is no topology {topology}")));
-            Translation::default()
+        Scope::Outer { topology } => {
+            let ir = outer::translate(topology, objects, options.local, &mut sink);
+            Translation { ir, ..Translation::default() }
         }
+        Scope::Inner { topology, tenant } => match inner::translate(topology, tenant, objects, &mut sink) {
+            Some(served) => serve(objects, served, options, &mut sink),
+            None => Translation::default(),
+        },
         Scope::Gateway { namespace, name } => {
             let key = Key::new(namespace, name);
-            report_ingresses(objects, |_| true, &mut sink);
             translate_gateway(objects, &key, options, &mut sink)
         }
     };
@@ -78,7 +83,7 @@ pub fn translate(objects: &Objects, scope: &Scope, options: Options) -> Translat
 
 fn translate_gateway(objects: &Objects, key: &Key, options: Options, sink: &mut Sink) -> Translation {
     let Some(entry) = objects.get::<Gateway>(&key.namespace, &key.name) else {
-        let subject = Subject::named(Gateway::KIND, &key.namespace, &key.name);
+        let subject = Subject::missing::<Gateway>(&key.namespace, &key.name);
         sink.push(subject.problem(Code::ParentNotFound, "", format!("there is no Gateway {}", key.name)));
         return Translation::default();
     };
@@ -90,8 +95,9 @@ fn translate_gateway(objects: &Objects, key: &Key, options: Options, sink: &mut 
 }
 
 /// Attaches the routes and resolves their backends.
-pub(crate) fn serve(objects: &Objects, served: Served, options: Options, sink: &mut Sink) -> Translation {
+fn serve(objects: &Objects, served: Served, options: Options, sink: &mut Sink) -> Translation {
     let Served { parent, listeners, mut statuses } = served;
+    report_ingresses(objects, &parent, sink);
     let mut upstreams = Upstreams::new(objects, options.local);
     let mut router = Router { objects, parent: &parent, upstreams: &mut upstreams, sink, found: Vec::new() };
     router.translate_all::<HttpRoute>();
@@ -108,17 +114,9 @@ pub(crate) fn serve(objects: &Objects, served: Served, options: Options, sink: &
 }
 
 /// Says of every Ingress that nothing serves it yet.
-pub(crate) fn report_ingresses(objects: &Objects, visible: impl Fn(&str) -> bool, sink: &mut Sink) {
-    for (_, entry) in objects.all::<Ingress>().filter(|(key, _)| visible(&key.namespace)) {
+fn report_ingresses(objects: &Objects, parent: &Parent, sink: &mut Sink) {
+    for (_, entry) in objects.all::<Ingress>().filter(|(key, _)| parent.sees(&key.namespace)) {
         let message = "Ingress is not supported yet in this version; nothing serves this object".to_owned();
         sink.push(entry.subject().problem(Code::UnsupportedKind, "", message));
-    }
-}
-
-impl Subject {
-    /// An object that is not there.
-    fn named(kind: &'static str, namespace: &str, name: &str) -> Self {
-        let object = ObjectRef { kind, namespace: namespace.to_owned(), name: name.to_owned() };
-        Self { object, location: None }
     }
 }

@@ -76,6 +76,20 @@ impl<'a> Upstreams<'a> {
         Ok(id)
     }
 
+    /// The upstream of the link to a tenant's inner tier, whose Service is `inner`, and whether it has an endpoint.
+    pub(crate) fn link(&mut self, tenant: &str, inner: &Key, port: u16, sink: &mut Sink) -> (UpstreamId, bool) {
+        let key = UpstreamKey::Link { tenant: tenant.into() };
+        if let Some(made) = self.made.get(&key) {
+            return (made.id.clone(), !made.endpoints.is_empty());
+        }
+        let id = UpstreamId::new(key.clone());
+        // The outer tier does not read the Service. Its slices have one port, or name the one of the link.
+        let endpoints = self.endpoints(inner, |name, number| name == "link" || number == i32::from(port), sink);
+        let ready = !endpoints.is_empty();
+        self.made.insert(key, Arc::new(Upstream { id: id.clone(), endpoints }));
+        (id, ready)
+    }
+
     pub(crate) fn finish(self) -> Vec<Arc<Upstream>> {
         self.made.into_values().collect()
     }

@@ -5,6 +5,8 @@
 //! team-a`, with `local` behind it for local mode. Objects of `_defaults.yaml` are part of every input. With
 //! `BAILEY_GOLDEN=write` the output of every file is rewritten.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 #[path = "golden/dump.rs"]
 mod dump;
 
@@ -41,8 +43,8 @@ fn folder() -> PathBuf {
 fn behaviours(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_behaviour = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".yaml") && !name.starts_with('_')
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        path.extension().is_some_and(|extension| extension == "yaml") && !name.starts_with('_')
     };
     let mut found: Vec<_> = entries.filter(is_behaviour).collect();
     found.sort();
