@@ -91,8 +91,17 @@ mod tests {
     #[test]
     fn names_overlap_exactly_when_one_covers_the_other() {
         let names = [
-            "", "com", "*.com", "example.com", "*.example.com", "a.example.com", "*.a.example.com", "b.a.example.com",
-            "ab.example.com", "aexample.com", "*.org",
+            "",
+            "com",
+            "*.com",
+            "example.com",
+            "*.example.com",
+            "a.example.com",
+            "*.a.example.com",
+            "b.a.example.com",
+            "ab.example.com",
+            "aexample.com",
+            "*.org",
         ];
         for one in names {
             for other in names {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The length of time that `text` says, or `None` when it is not of the form `([0-9]{1,5}(h|m|s|ms)){1,4}`.
-pub fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     for _ in 0..4 {

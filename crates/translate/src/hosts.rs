@@ -28,8 +28,22 @@ mod tests {
     #[test]
     fn spellings_that_are_no_dns_name_are_refused() {
         for text in [
-            "", ".", "a..b", "a.b..", "bücher.example", "ａ.example", "a%2eexample", "a_b.example", "-a.example",
-            "a.example:80", "192.0.2.1", "[::1]", "*", "a.*.example", "*a.example", "*.*.example",
+            "",
+            ".",
+            "a..b",
+            "a.b..",
+            "bücher.example",
+            "ａ.example",
+            "a%2eexample",
+            "a_b.example",
+            "-a.example",
+            "a.example:80",
+            "192.0.2.1",
+            "[::1]",
+            "*",
+            "a.*.example",
+            "*a.example",
+            "*.*.example",
         ] {
             assert!(parse(text).is_err(), "{text:?}");
         }

@@ -23,7 +23,7 @@ pub(crate) fn translate(topology: &str, tenant: &str, objects: &Objects, sink: &
     let tiers = Tiers::of(topology, objects, sink);
     let Some(tier) = tiers.find(Role::Inner, Some(tenant)) else {
         let subject = Subject::missing::<IngressTopology>("", topology);
-        let (code, message) = if tiers.tiers.is_empty() {
+        let (code, message) = if tiers.all.is_empty() {
             (Code::TopologyNotFound, format!("there is no topology {topology}"))
         } else {
             (Code::TenantNotFound, format!("topology {topology} has no tenant {tenant}, or none with a namespace"))

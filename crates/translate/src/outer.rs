@@ -60,7 +60,10 @@ impl<'b> Context<'_, 'b> {
             let message = format!("tenant {name} is suspended");
             self.sink.push(subject.problem(Code::TenantSuspended, "spec.tenants", message));
         } else if !ready {
-            let message = format!("the inner tier of tenant {name}, Service {}/{}, has no ready endpoint", service.namespace, service.name);
+            let message = format!(
+                "the inner tier of tenant {name}, Service {}/{}, has no ready endpoint",
+                service.namespace, service.name
+            );
             self.sink.push(subject.problem(Code::InnerNotReady, "spec.tenants", message));
         }
         Tenant {
@@ -156,10 +159,8 @@ impl<'b> Context<'_, 'b> {
         let inner = Key::new(&service.namespace, &service.name);
         let (upstream, _) = self.upstreams.link(tenant, &inner, service.port, self.sink);
         let backend = Backend { target: Target::Upstream(upstream), weight: 1, filters: Box::default() };
-        let attachment = |listener: &Listener| Attachment {
-            listener: Arc::clone(&listener.name),
-            hosts: [host.clone()].into(),
-        };
+        let attachment =
+            |listener: &Listener| Attachment { listener: Arc::clone(&listener.name), hosts: [host.clone()].into() };
         Route {
             id: RouteId {
                 kind: RouteKind::Binding,

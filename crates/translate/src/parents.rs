@@ -177,7 +177,8 @@ impl Parent {
             return None;
         }
         let field = if wanted.section_name.is_some() { "sectionName" } else { "port" };
-        let message = format!("a route of a tenant cannot be for some listeners only; it is served on {} too", served.join(", "));
+        let message =
+            format!("a route of a tenant cannot be for some listeners only; it is served on {} too", served.join(", "));
         Some(subject.problem(Code::UnsupportedField, format!("spec.parentRefs[{index}].{field}"), message))
     }
 
@@ -231,7 +232,8 @@ impl Parent {
 }
 
 fn is_selected(wanted: &ParentReference, name: &str, port: u16) -> bool {
-    wanted.section_name.as_deref().is_none_or(|wanted| wanted == name) && wanted.port.is_none_or(|wanted| wanted == port)
+    wanted.section_name.as_deref().is_none_or(|wanted| wanted == name)
+        && wanted.port.is_none_or(|wanted| wanted == port)
 }
 
 impl Grant {

@@ -2,7 +2,7 @@
 //! (local mode, the operator), else as the operator wrote it (proxies in a cluster). Readers cannot tell the difference.
 
 use bailey_crds::{HostnameBinding, HostnameBindingSpec, IngressTopology, Role, TierConfig, TierConfigSpec};
-use kube::ResourceExt;
+use kube::ResourceExt as _;
 
 use crate::diagnostics::{Sink, Subject};
 use crate::objects::{Kind, Objects, key_of};
@@ -10,7 +10,7 @@ use crate::topology::{Resolved, resolve};
 
 /// The objects of one topology.
 pub(crate) struct Tiers {
-    pub(crate) tiers: Vec<Tier>,
+    pub(crate) all: Vec<Tier>,
     /// The owner of each hostname, those who were first before the others.
     pub(crate) owners: Vec<Owner>,
     /// Whether they were derived from the topology.
@@ -46,14 +46,15 @@ impl Tiers {
             subject: subject.clone(),
         };
         Self {
-            tiers: tiers.into_iter().map(tier).collect(),
+            all: tiers.into_iter().map(tier).collect(),
             owners: bindings.into_iter().map(|binding| Owner::new(binding, subject.clone())).collect(),
             derived: true,
         }
     }
 
     fn written(topology: &str, objects: &Objects) -> Self {
-        let tiers = objects.all::<TierConfig>().filter(|(_, entry)| entry.object.spec.topology.as_deref() == Some(topology));
+        let tiers =
+            objects.all::<TierConfig>().filter(|(_, entry)| entry.object.spec.topology.as_deref() == Some(topology));
         let tier = |namespace: &str, config: &TierConfigSpec, subject| Tier {
             namespace: namespace.to_owned(),
             config: config.clone(),
@@ -66,20 +67,21 @@ impl Tiers {
         let bindings = namespace.iter().flat_map(|namespace| objects.within::<HostnameBinding>(namespace));
         let mut owners: Vec<_> =
             bindings.map(|(_, entry)| Owner::new(entry.object.as_ref().clone(), entry.subject())).collect();
-        owners.sort_by(|a, b| (a.created.is_none(), a.created, &a.name).cmp(&(b.created.is_none(), b.created, &b.name)));
-        Self { tiers, owners, derived: false }
+        owners
+            .sort_by(|a, b| (a.created.is_none(), a.created, &a.name).cmp(&(b.created.is_none(), b.created, &b.name)));
+        Self { all: tiers, owners, derived: false }
     }
 
     /// The tier of that role, and of that tenant if it is an inner one.
     pub(crate) fn find(&self, role: Role, tenant: Option<&str>) -> Option<&Tier> {
-        self.tiers.iter().find(|tier| tier.config.role == role && tier.config.tenant.as_deref() == tenant)
+        self.all.iter().find(|tier| tier.config.role == role && tier.config.tenant.as_deref() == tenant)
     }
 }
 
 impl Owner {
     fn new(binding: HostnameBinding, subject: Subject) -> Self {
         let key = key_of(&binding);
-        let created = binding.meta().creation_timestamp.as_ref().map(|time| time.0.as_second());
+        let created = binding.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
         Self { namespace: key.namespace, name: key.name, created, binding: binding.spec, subject }
     }
 }

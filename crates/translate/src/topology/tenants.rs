@@ -73,7 +73,7 @@ impl<'a> Arbiter<'a> {
             Placement::TenantNamespace => home.clone(),
             Placement::Managed => names::inner(&self.topology.name_any(), &tenant.name),
         };
-        Some(Settled { tenant, runs_in, namespaces, hostnames })
+        Some(Settled { tenant, namespaces, runs_in, hostnames })
     }
 
     fn namespaces(&mut self, tenant: &'a Tenant, at: &str, sink: &mut Sink) -> Vec<String> {
