@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::paths::Paths;
+use super::paths::{List, Paths};
 use crate::hash::FixedHasher;
 use crate::ir::{HostPattern, Route};
 use crate::matching::{holds, is_grpc_method};
@@ -39,7 +39,14 @@ pub(crate) enum Probe<'a> {
     Any,
 }
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    fn text(self) -> &'a [u8] {
+        match self {
+            Self::Exact(host) | Self::Wildcard(host) => host,
+            Self::Any => b"",
+        }
+    }
+
     pub(crate) fn hash_on(self, listener: &str) -> u64 {
         let mut hasher = FixedHasher::default();
         hasher.write(listener.as_bytes());
@@ -73,12 +80,18 @@ impl HostEntry {
         let owned = (0u32..).zip(&routes).filter(|(_, route)| route.tenant == owner);
         let mut candidates: Vec<Candidate> = owned.flat_map(|(index, route)| candidates_of(index, route)).collect();
         candidates.sort_by(|a, b| compare(a.ranked(&routes), b.ranked(&routes)));
-        let paths = Paths::new(&candidates, &routes);
+        let paths = Paths::new(Probe::from(&pattern).text(), &candidates, &routes);
         Self { listener, pattern, owner, paths, routes: routes.into() }
     }
 
     pub(crate) fn is(&self, listener: &str, probe: Probe<'_>) -> bool {
-        Probe::from(&self.pattern) == probe && *self.listener == *listener
+        let same_kind = match self.pattern {
+            HostPattern::Exact(_) => matches!(probe, Probe::Exact(_)),
+            HostPattern::Wildcard(_) => matches!(probe, Probe::Wildcard(_)),
+            HostPattern::Any => matches!(probe, Probe::Any),
+        };
+        // The text of `pattern` is elsewhere in memory; the paths' copy is about to be needed.
+        same_kind && self.paths.host() == probe.text() && *self.listener == *listener
     }
 
     pub(crate) fn tenant(&self) -> Option<&Arc<str>> {
@@ -89,8 +102,8 @@ impl HostEntry {
     pub(crate) fn find(&self, request: &impl RequestView) -> Option<Candidate> {
         let path = request.path();
         let hit = self.paths.walk(path);
-        let first = |candidates: &[Candidate], also: &dyn Fn(&Candidate) -> bool| {
-            candidates.iter().find(|c| also(c) && (c.plain || self.conditions_hold(c, request))).copied()
+        let first = |candidates: List<'_>, also: &dyn Fn(&Candidate) -> bool| {
+            candidates.iter().find(|c| also(c) && (c.plain || self.conditions_hold(c, request)))
         };
         let pattern = |c: &Candidate| self.pattern_holds(c, path);
         let always = |_: &Candidate| true;
@@ -116,7 +129,18 @@ impl HostEntry {
     }
 }
 
+/// In the packed form, the bit of `rule` that says [`Candidate::plain`].
+const PLAIN: u32 = 1 << 31;
+
 impl Candidate {
+    pub(crate) fn packed(self) -> [[u8; 4]; 3] {
+        [self.route, self.rule | if self.plain { PLAIN } else { 0 }, self.matched].map(u32::to_le_bytes)
+    }
+
+    pub(crate) fn unpacked([route, rule, matched]: [u32; 3]) -> Self {
+        Self { route, rule: rule & !PLAIN, matched, plain: rule & PLAIN != 0 }
+    }
+
     pub(crate) fn ranked(self, routes: &[Arc<Route>]) -> Ranked<'_> {
         Ranked { route: &routes[self.route as usize], rule: self.rule, matched: self.matched }
     }

@@ -20,7 +20,7 @@ fn invalid(weight: u32) -> Backend {
 fn weights_are_kept_and_an_invalid_backend_keeps_its_share() {
     let backends = [backend("app", 3), backend("idle", 0), invalid(2), backend("other", 5)].into();
     let table = table([route("r", "", [Rule { backends, ..prefix("/") }])]);
-    let mut shares = [0; 5];
+    let mut shares = [0i32; 5];
     for random in randoms(10_000) {
         match planned(&table, &get("/"), random) {
             Plan::Forward(forward) => shares[forward.backend] += 1,
