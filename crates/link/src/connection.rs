@@ -61,6 +61,8 @@ pub struct Connection {
     output: Output,
     /// `output` was full when a stream asked; it counts as full until half of it is written.
     congested: bool,
+    /// It was full and is not any more; those who wait have not been told.
+    cleared: bool,
     /// A ping of ours is not answered yet.
     pinging: bool,
     /// Where the last pong ends in all that is ever written.
@@ -107,6 +109,7 @@ impl Connection {
             partial: None,
             output: Output::default(),
             congested: false,
+            cleared: false,
             pinging: false,
             pong_end: 0,
             events: VecDeque::new(),

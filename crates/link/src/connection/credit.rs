@@ -44,7 +44,9 @@ impl Connection {
 
     fn output_room(&mut self) -> usize {
         let room = self.settings.output_limit.saturating_sub(self.queued());
-        self.congested = if self.congested { room < self.settings.output_limit / 2 } else { room == 0 };
+        let was = self.congested;
+        self.congested = if was { room < self.settings.output_limit / 2 } else { room == 0 };
+        self.cleared |= was && !self.congested;
         room
     }
 
@@ -54,6 +56,13 @@ impl Connection {
             return;
         }
         self.output_room();
+        if std::mem::take(&mut self.cleared) {
+            // Whoever waited only for the output must not wait behind a stream that waits for shared room.
+            for at in 0..self.waiting.len() {
+                let index = self.waiting[at];
+                self.offer(StreamId::new(index, self.slots[usize::from(index)].generation));
+            }
+        }
         while !self.congested {
             let Some(&index) = self.waiting.front() else { return };
             let slot = &mut self.slots[usize::from(index)];

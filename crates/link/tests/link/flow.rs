@@ -148,6 +148,22 @@ fn a_full_output_takes_no_data_and_streams_are_told_when_half_is_written() {
 }
 
 #[test]
+fn a_stream_that_waits_for_the_output_does_not_wait_behind_one_that_waits_for_shared_room() {
+    let settings = Settings { shared_window: 20_000, ..Settings::default() };
+    let mut pair = Pair::ready_with(Settings { output_limit: 65_536, ..Settings::default() }, settings);
+    let [stuck, filler, waiting] = [(); 3].map(|()| open(&mut pair));
+    assert_eq!(pair.client.send_data(stuck, &vec![0; 50_000], false), Ok(36_384));
+    assert_eq!(pair.client.capacity(stuck), 0);
+    assert_eq!(pair.client.send_data(filler, &[0; 16_384], false), Ok(16_384));
+    assert!(pair.client.send_data(waiting, &[0; 16_384], false).unwrap() < 16_384);
+    assert_eq!(pair.client.capacity(waiting), 0);
+    pair.client_to_server();
+    assert!(matches!(pair.client.next_event(), Some(Event::Capacity { stream }) if stream == waiting));
+    assert!(pair.client.next_event().is_none());
+    assert!(pair.client.capacity(waiting) > 0);
+}
+
+#[test]
 fn large_pieces_are_queued_without_a_copy_and_keep_their_place() {
     let mut pair = Pair::ready();
     let stream = open(&mut pair);
