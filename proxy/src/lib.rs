@@ -16,6 +16,7 @@ pub mod forward;
 pub mod front;
 pub mod io;
 pub mod limits;
+pub mod link;
 pub mod metrics;
 pub mod respond;
 pub mod snapshot;
@@ -23,6 +24,7 @@ pub mod source;
 pub mod tier;
 pub mod timer;
 pub mod tls;
+pub mod upstream;
 pub mod worker;
 
 pub use tier::{DrainTimes, Role, TierOptions};

@@ -62,7 +62,7 @@ impl Worker {
     }
 
     /// Follows the drain phase of the process and tells every connection of this worker. Ends when its sender is gone.
-    async fn follow_drain(&self, mut phase: watch::Receiver<DrainPhase>) {
+    pub(crate) async fn follow_drain(&self, mut phase: watch::Receiver<DrainPhase>) {
         loop {
             let now = *phase.borrow_and_update();
             if self.drain.replace(now) != now {

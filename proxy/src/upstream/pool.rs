@@ -1,0 +1,351 @@
+//! One worker's view of an upstream: its endpoints, what is known of each, and their idle connections. Decides which endpoint takes a request
+//! and whether a connection may be used again. Moves no bytes of a request.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bailey_http1::{ClientConnection, Limits};
+use bailey_routing::ir::{Upstream as Source, UpstreamId};
+use bytes::BytesMut;
+use smallvec::SmallVec;
+use tokio::net::TcpStream;
+
+use super::UpstreamError;
+use super::balance::{Balance, Candidates, choose};
+use super::h2c::H2Pool;
+use super::health::Health;
+use super::retry::Budget;
+use crate::io::Io;
+use crate::link::client::LinkGroup;
+
+/// How long a connection may be idle.
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
+/// Idle connections to one endpoint per worker.
+const IDLE_PER_ENDPOINT: usize = 256;
+/// For all attempts at a connection for one request.
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
+/// For one attempt while there are other endpoints to try.
+const CONNECT_ONE: Duration = Duration::from_secs(1);
+/// Endpoints tried for one request.
+const TRIES: usize = 3;
+/// Bytes to make room for before a read.
+pub(crate) const READ: usize = 16 * 1024;
+/// Size of the blocks that are read into.
+const BLOCK: usize = 64 * 1024;
+
+/// Where all connections of a worker are read into: what a read brought is split off, so that a connection holds memory only for bytes that
+/// are still in use.
+pub(crate) struct Arena(RefCell<BytesMut>);
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self(RefCell::new(BytesMut::with_capacity(BLOCK)))
+    }
+}
+
+impl Arena {
+    /// Reads once and appends what came to `input`; 0 at the end.
+    pub(crate) fn poll_read(
+        &self,
+        io: &mut Io,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+    ) -> Poll<std::io::Result<usize>> {
+        if !input.is_empty() {
+            return io.poll_read(cx, input, READ);
+        }
+        let mut arena = self.0.borrow_mut();
+        let read = io.poll_read(cx, &mut arena, READ);
+        if !arena.is_empty() {
+            *input = arena.split();
+        }
+        read
+    }
+}
+
+/// A connection to an application.
+pub(crate) struct H1Connection {
+    pub(crate) io: Io,
+    pub(crate) codec: ClientConnection,
+}
+
+struct Idle {
+    connection: Box<H1Connection>,
+    since: Instant,
+}
+
+/// One endpoint of an upstream, as one worker knows it.
+pub(crate) struct Member {
+    pub(crate) address: SocketAddr,
+    weight: Cell<u32>,
+    load: Cell<u32>,
+    health: RefCell<Health>,
+    idle: RefCell<Vec<Idle>>,
+    pub(crate) h2: H2Pool,
+    /// It left the snapshot: nothing is kept for it any more.
+    gone: Cell<bool>,
+}
+
+impl Member {
+    fn new(address: SocketAddr, weight: u32) -> Rc<Self> {
+        Rc::new(Self {
+            address,
+            weight: Cell::new(weight),
+            load: Cell::new(0),
+            health: RefCell::default(),
+            idle: RefCell::default(),
+            h2: H2Pool::default(),
+            gone: Cell::new(false),
+        })
+    }
+
+    /// The connection that was idle for the shortest time and is still as we left it.
+    pub(crate) fn checkout(&self, arena: &Arena) -> Option<Box<H1Connection>> {
+        let mut nobody = Context::from_waker(Waker::noop());
+        loop {
+            let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
+            let mut stray = BytesMut::new();
+            // Anything to read is either the end or bytes that belong to no answer.
+            if since.elapsed() < IDLE && arena.poll_read(&mut connection.io, &mut nobody, &mut stray).is_pending() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next request.
+    pub(crate) fn checkin(&self, connection: Box<H1Connection>) {
+        let mut idle = self.idle.borrow_mut();
+        if !self.gone.get() && idle.len() < IDLE_PER_ENDPOINT {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    /// Drops connections that have been idle for too long.
+    fn sweep(&self) {
+        self.idle.borrow_mut().retain(|idle| idle.since.elapsed() < IDLE);
+    }
+
+    fn leave(&self) {
+        self.gone.set(true);
+        self.idle.borrow_mut().clear();
+        self.h2.clear();
+    }
+
+    /// Makes a connection.
+    pub(crate) async fn connect(&self) -> Result<TcpStream, UpstreamError> {
+        let stream =
+            TcpStream::connect(self.address).await.map_err(|error| UpstreamError::ConnectFailed(error.kind()))?;
+        // Without it small writes would wait for acknowledgements; a socket that cannot do it still works.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    pub(crate) fn reached(&self) {
+        self.health.borrow_mut().reached();
+    }
+
+    pub(crate) fn failed(&self) {
+        if self.health.borrow_mut().failed(Instant::now()) {
+            tracing::info!(address = %self.address, "endpoint set aside");
+        }
+    }
+}
+
+/// Counts a request in flight for as long as it lives.
+pub(crate) struct Load(Rc<Member>);
+
+impl Load {
+    fn new(member: Rc<Member>) -> Self {
+        member.load.set(member.load.get() + 1);
+        Self(member)
+    }
+
+    pub(crate) fn member(&self) -> &Rc<Member> {
+        &self.0
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.load.set(self.0.load.get().saturating_sub(1));
+    }
+}
+
+/// A connection to an application, ready for a request.
+pub(crate) enum Ready {
+    /// One that was used before, or has just been made.
+    H1 {
+        connection: Box<H1Connection>,
+        reused: bool,
+    },
+    H2(h2::client::SendRequest<bytes::Bytes>),
+}
+
+/// One upstream, as one worker knows it.
+pub(crate) struct Group {
+    source: RefCell<Arc<Source>>,
+    members: RefCell<Vec<Rc<Member>>>,
+    turn: Cell<u32>,
+    balance: Balance,
+    pub(crate) budget: Budget,
+    pub(crate) used: Cell<Instant>,
+    /// Set for an upstream that is a link.
+    pub(crate) link: Option<Rc<LinkGroup>>,
+}
+
+struct View<'a> {
+    members: &'a [Rc<Member>],
+    tried: &'a [SocketAddr],
+    now: Instant,
+}
+
+impl Candidates for View<'_> {
+    fn count(&self) -> usize {
+        self.members.len()
+    }
+
+    fn weight(&self, at: usize) -> u32 {
+        self.members[at].weight.get()
+    }
+
+    fn load(&self, at: usize) -> u32 {
+        self.members[at].load.get()
+    }
+
+    fn usable(&self, at: usize) -> bool {
+        let member = &self.members[at];
+        !self.tried.contains(&member.address) && member.health.borrow().usable(self.now)
+    }
+}
+
+impl Group {
+    pub(crate) fn new(source: Arc<Source>, balance: Balance, link: Option<Rc<LinkGroup>>) -> Rc<Self> {
+        let group = Self {
+            source: RefCell::new(source),
+            members: RefCell::default(),
+            turn: Cell::new(0),
+            balance,
+            budget: Budget::default(),
+            used: Cell::new(Instant::now()),
+            link,
+        };
+        group.rebuild();
+        Rc::new(group)
+    }
+
+    pub(crate) fn id(&self) -> UpstreamId {
+        self.source.borrow().id.clone()
+    }
+
+    /// Follows the snapshot of the request that is about to use it.
+    pub(crate) fn follow(&self, source: &Arc<Source>) {
+        if !Arc::ptr_eq(&self.source.borrow(), source) {
+            *self.source.borrow_mut() = source.clone();
+            self.rebuild();
+        }
+    }
+
+    fn rebuild(&self) {
+        let source = self.source.borrow();
+        if let Some(link) = &self.link {
+            return link.update(&source.endpoints);
+        }
+        let mut members = self.members.borrow_mut();
+        let mut old = std::mem::take(&mut *members);
+        for endpoint in &source.endpoints {
+            let known = old.iter().position(|member| member.address == endpoint.address);
+            let member = match known {
+                Some(at) => old.swap_remove(at),
+                None => Member::new(endpoint.address, endpoint.weight),
+            };
+            member.weight.set(endpoint.weight);
+            members.push(member);
+        }
+        for member in old {
+            member.leave();
+        }
+    }
+
+    /// Everything that is kept for it goes.
+    pub(crate) fn leave(&self) {
+        for member in &*self.members.borrow() {
+            member.leave();
+        }
+        if let Some(link) = &self.link {
+            link.update(&[]);
+        }
+    }
+
+    pub(crate) fn sweep(&self) {
+        for member in &*self.members.borrow() {
+            member.sweep();
+        }
+    }
+
+    /// Whether requests are in flight.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.members.borrow().iter().any(|member| member.load.get() > 0)
+    }
+
+    fn choose(&self, tried: &[SocketAddr]) -> Option<Rc<Member>> {
+        let members = self.members.borrow();
+        let turn = self.turn.replace(self.turn.get().wrapping_add(1));
+        let view = View { members: &members, tried, now: Instant::now() };
+        choose(self.balance, turn, &view).map(|at| members[at].clone())
+    }
+
+    /// An endpoint and a connection to it. `avoid` has failed this request before.
+    pub(crate) async fn acquire(
+        &self,
+        arena: &Arena,
+        h2: bool,
+        avoid: Option<SocketAddr>,
+    ) -> Result<(Load, Ready), UpstreamError> {
+        let mut tried: SmallVec<[SocketAddr; 4]> = avoid.into_iter().collect();
+        let before = tried.len();
+        let mut until = None;
+        loop {
+            let member = self.choose(&tried).ok_or(UpstreamError::NoEndpoint)?;
+            let load = Load::new(member.clone());
+            let kept = if h2 {
+                member.h2.get().await.map(Ready::H2)
+            } else {
+                member.checkout(arena).map(|connection| Ready::H1 { connection, reused: true })
+            };
+            if let Some(kept) = kept {
+                return Ok((load, kept));
+            }
+            let until = *until.get_or_insert_with(|| tokio::time::Instant::now() + CONNECT);
+            tried.push(member.address);
+            let others = self.members.borrow().iter().any(|member| !tried.contains(&member.address));
+            let last = !others || tried.len() - before >= TRIES;
+            let limit = if last { until } else { until.min(tokio::time::Instant::now() + CONNECT_ONE) };
+            let made = tokio::time::timeout_at(limit, make(&member, h2)).await;
+            match made.unwrap_or(Err(UpstreamError::ConnectTimeout)) {
+                Ok(ready) => {
+                    member.reached();
+                    return Ok((load, ready));
+                }
+                Err(error) => {
+                    member.failed();
+                    if last {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn make(member: &Rc<Member>, h2: bool) -> Result<Ready, UpstreamError> {
+    if h2 {
+        return member.h2.make(member).await.map(Ready::H2);
+    }
+    let io = Io::plain(member.connect().await?);
+    let codec = ClientConnection::new(Limits::DEFAULT);
+    Ok(Ready::H1 { connection: Box::new(H1Connection { io, codec }), reused: false })
+}
