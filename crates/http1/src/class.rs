@@ -55,29 +55,36 @@ pub(crate) const fn ends_value(b: u8) -> bool {
 }
 
 /// Offset of the first byte that [`ends_value`], or the length.
+#[inline]
 pub(crate) fn value_end(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
     let mut at = 0;
-    for chunk in bytes.chunks_exact(8) {
-        let mut word = [0_u8; 8];
-        word.copy_from_slice(chunk);
-        if suspicious(u64::from_le_bytes(word))
-            && let Some(i) = chunk.iter().position(|&b| ends_value(b))
-        {
-            return at + i;
+    for word in words {
+        let found = suspicious(u64::from_le_bytes(*word));
+        if found != 0 {
+            // The lowest mark is never wrong, but it may be a tab.
+            let first = (found.trailing_zeros() / 8) as usize;
+            if word[first] != b'\t' {
+                return at + first;
+            }
+            if let Some(i) = word.iter().position(|&b| ends_value(b)) {
+                return at + i;
+            }
         }
         at += 8;
     }
     bytes[at..].iter().position(|&b| ends_value(b)).map_or(bytes.len(), |i| at + i)
 }
 
-/// True if some byte of the word may be a control or DEL. Tab is reported too; the caller looks again.
-const fn suspicious(word: u64) -> bool {
+/// Marks the high bit of every byte that is a control (tab included) or DEL. Only the lowest mark is reliable: a borrow
+/// may mark bytes above it.
+const fn suspicious(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let del = word ^ (ONES * 0x7f);
     let is_del = del.wrapping_sub(ONES) & !del;
-    (below_space | is_del) & HIGH != 0
+    (below_space | is_del) & HIGH
 }
 
 /// The value without spaces and tabs around it (RFC 9110 section 5.5).

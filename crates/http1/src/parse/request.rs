@@ -44,7 +44,7 @@ struct Host {
 
 impl RequestParser {
     /// Takes the next head off the front of `input`; `None` if it is incomplete, and then `input` must only grow until
-    /// the next call. The bytes after the head stay.
+    /// the next call. The bytes after the head stay. A line that arrives in pieces is judged at the latest when it ends.
     pub fn parse(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Option<RequestHead>, Refusal> {
         let len = input.len().min(limits.head_bytes);
         match self.scan(&mut input[..len], limits)? {

@@ -12,7 +12,7 @@ pub(crate) struct RequestLine {
     pub(crate) method: Method,
     /// Path and query; empty for a target in absolute form without either.
     pub(crate) target: Range<usize>,
-    pub(crate) absolute: Option<Absolute>,
+    pub(crate) absolute: Option<Box<Absolute>>,
     pub(crate) version: Version,
 }
 
@@ -78,7 +78,7 @@ const fn bad_target_byte(b: u8) -> Refusal {
 }
 
 /// Which of the four forms of RFC 9112 section 3.2 the target has; `at` is its offset in the head.
-fn target_form(target: &[u8], at: usize, method: Method) -> Result<(Range<usize>, Option<Absolute>), Refusal> {
+fn target_form(target: &[u8], at: usize, method: Method) -> Result<(Range<usize>, Option<Box<Absolute>>), Refusal> {
     let end = at + target.len();
     match target {
         [] => Err(Refusal::StartLine),
@@ -88,7 +88,7 @@ fn target_form(target: &[u8], at: usize, method: Method) -> Result<(Range<usize>
     }
 }
 
-fn absolute_form(target: &[u8], at: usize) -> Result<(Range<usize>, Option<Absolute>), Refusal> {
+fn absolute_form(target: &[u8], at: usize) -> Result<(Range<usize>, Option<Box<Absolute>>), Refusal> {
     let has = |prefix: &[u8]| target.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix));
     let (scheme, start) = if has(b"http://") {
         (Scheme::Http, 7)
@@ -100,25 +100,25 @@ fn absolute_form(target: &[u8], at: usize) -> Result<(Range<usize>, Option<Absol
     let end = memchr::memchr2(b'/', b'?', &target[start..]).map_or(target.len(), |i| start + i);
     let parts = authority::check(&target[start..end])?;
     let host = at + start + parts.host.start..at + start + parts.host.end;
-    Ok((at + end..at + target.len(), Some(Absolute { scheme, host, port: parts.port })))
+    Ok((at + end..at + target.len(), Some(Box::new(Absolute { scheme, host, port: parts.port }))))
 }
 
 /// Reads `HTTP/1.x`; with it, the offset after it.
 fn version(text: &[u8], at: usize) -> Result<Option<(Version, usize)>, Refusal> {
     const FORM: &[u8; 8] = b"HTTP/0.0";
     let found = &text[at..text.len().min(at + FORM.len())];
+    match found {
+        b"HTTP/1.1" => return Ok(Some((Version::Http11, at + FORM.len()))),
+        b"HTTP/1.0" => return Ok(Some((Version::Http10, at + FORM.len()))),
+        _ => {}
+    }
     for (&b, &form) in found.iter().zip(FORM) {
         let fits = if form == b'0' { b.is_ascii_digit() } else { b == form };
         if !fits {
             return Err(if b == b'\n' { Refusal::BareLineBreak } else { Refusal::StartLine });
         }
     }
-    match found {
-        b"HTTP/1.1" => Ok(Some((Version::Http11, at + FORM.len()))),
-        b"HTTP/1.0" => Ok(Some((Version::Http10, at + FORM.len()))),
-        _ if found.len() < FORM.len() => Ok(None),
-        _ => Err(Refusal::Version),
-    }
+    if found.len() < FORM.len() { Ok(None) } else { Err(Refusal::Version) }
 }
 
 /// True if a line ends at `at`, false if that has not come.
