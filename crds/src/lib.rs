@@ -20,6 +20,8 @@ mod schema;
 mod tier;
 pub mod topology;
 pub mod unknown;
+#[cfg(any(feature = "cel", test))]
+pub mod validate;
 
 pub use binding::{HostnameBinding, HostnameBindingSpec};
 pub use common::{
