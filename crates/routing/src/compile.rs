@@ -3,11 +3,11 @@
 //! There is one way: a set of changes is applied to a table. Compiling from nothing applies everything to an empty one;
 //! compiling with a previous table applies the difference.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hash};
 use std::sync::Arc;
 
-use crate::hash::hash_of;
+use crate::hash::{FixedHasher, hash_of};
 use crate::host::{depth_bit, labels};
 use crate::ir::{HostPattern, Ir, Listener, Route, RouteId, Upstream, UpstreamId};
 use crate::table::entry::{HostEntry, Probe};
@@ -104,7 +104,7 @@ impl RouteTable {
         let probe = Probe::from(pattern);
         let hash = probe.hash_on(&listener);
         if let Some(old) = self.hosts.get(hash, |entry| entry.is(&listener, probe)) {
-            routes.extend(old.routes.iter().filter(|route| !changed.contains(&route.id)).cloned());
+            routes.extend(old.routes().iter().filter(|route| !changed.contains(&route.id)).cloned());
         }
         let entry = (!routes.is_empty()).then(|| HostEntry::new(listener.clone(), pattern.clone(), routes));
         self.hosts.put(hash, |entry| entry.is(&listener, probe), entry.map(Arc::new));
@@ -125,12 +125,16 @@ fn places(route: &Route) -> impl Iterator<Item = (Arc<str>, HostPattern)> {
     all.collect::<BTreeSet<_>>().into_iter()
 }
 
+/// Items of the representation by id; no order of it reaches a table.
+type ById<'a, K, V> = HashMap<K, &'a Arc<V>, BuildHasherDefault<FixedHasher>>;
+
 fn difference(table: &RouteTable, ir: &Ir) -> Vec<Change> {
-    let routes: BTreeMap<&RouteId, &Arc<Route>> = ir.routes.iter().map(|route| (&route.id, route)).collect();
-    let upstreams: BTreeMap<_, _> = ir.upstreams.iter().map(|upstream| (upstream.id.key(), upstream)).collect();
+    let routes: ById<'_, &RouteId, Route> = ir.routes.iter().map(|route| (&route.id, route)).collect();
+    let upstreams: ById<'_, &UpstreamId, Upstream> =
+        ir.upstreams.iter().map(|upstream| (&upstream.id, upstream)).collect();
     let gone = table.routes().filter(|route| !routes.contains_key(&route.id));
     let gone = gone.map(|route| Change::RemoveRoute(route.id.clone()));
-    let lost = table.upstreams().filter(|upstream| !upstreams.contains_key(upstream.id.key()));
+    let lost = table.upstreams().filter(|upstream| !upstreams.contains_key(&upstream.id));
     let lost = lost.map(|upstream| Change::RemoveUpstream(upstream.id.clone()));
     let new = routes.values().filter(|route| differs(table.route(&route.id), route));
     let moved = upstreams.values().filter(|upstream| differs(table.upstream(&upstream.id), upstream));

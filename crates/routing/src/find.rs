@@ -95,7 +95,7 @@ fn probes<'h>(slot: &Slot, host: Option<&'h HostName>) -> impl Iterator<Item = P
 impl<'t> Matched<'t> {
     /// The route.
     pub fn route(&self) -> &'t Arc<Route> {
-        &self.entry.routes[self.candidate.route as usize]
+        &self.entry.routes()[self.candidate.route as usize]
     }
 
     /// The rule.

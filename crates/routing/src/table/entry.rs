@@ -18,7 +18,14 @@ pub(crate) struct HostEntry {
     owner: Option<Arc<str>>,
     paths: Paths,
     /// By id. Routes of other tenants than the owner are here, but have no candidates.
-    pub(crate) routes: Box<[Arc<Route>]>,
+    routes: Routes,
+}
+
+/// Most hosts have one route, and a pointer less to follow then.
+#[derive(Debug)]
+enum Routes {
+    One(Arc<Route>),
+    Many(Box<[Arc<Route>]>),
 }
 
 /// One match of one rule of one of the entry's routes.
@@ -81,7 +88,7 @@ impl HostEntry {
         let mut candidates: Vec<Candidate> = owned.flat_map(|(index, route)| candidates_of(index, route)).collect();
         candidates.sort_by(|a, b| compare(a.ranked(&routes), b.ranked(&routes)));
         let paths = Paths::new(Probe::from(&pattern).text(), &candidates, &routes);
-        Self { listener, pattern, owner, paths, routes: routes.into() }
+        Self { listener, pattern, owner, paths, routes: Routes::new(routes) }
     }
 
     pub(crate) fn is(&self, listener: &str, probe: Probe<'_>) -> bool {
@@ -92,6 +99,13 @@ impl HostEntry {
         };
         // The text of `pattern` is elsewhere in memory; the paths' copy is about to be needed.
         same_kind && self.paths.host() == probe.text() && *self.listener == *listener
+    }
+
+    pub(crate) fn routes(&self) -> &[Arc<Route>] {
+        match &self.routes {
+            Routes::One(route) => std::slice::from_ref(route),
+            Routes::Many(routes) => routes,
+        }
     }
 
     pub(crate) fn tenant(&self) -> Option<&Arc<str>> {
@@ -115,16 +129,25 @@ impl HostEntry {
     }
 
     fn conditions_hold(&self, candidate: &Candidate, request: &impl RequestView) -> bool {
-        let matched = candidate.ranked(&self.routes).route_match();
+        let matched = candidate.ranked(self.routes()).route_match();
         matched.and_then(|m| m.conditions.as_deref()).is_none_or(|conditions| holds(conditions, request))
     }
 
     fn pattern_holds(&self, candidate: &Candidate, path: &[u8]) -> bool {
         use crate::ir::PathMatch::{Exact, GrpcMethod, Prefix, Regex};
-        match candidate.ranked(&self.routes).route_match().map(|m| &m.path) {
+        match candidate.ranked(self.routes()).route_match().map(|m| &m.path) {
             Some(Regex(pattern)) => pattern.is_match(path),
             Some(GrpcMethod(method)) => is_grpc_method(path, method),
             Some(Exact(_) | Prefix(_)) | None => false,
+        }
+    }
+}
+
+impl Routes {
+    fn new(mut routes: Vec<Arc<Route>>) -> Self {
+        match routes.pop() {
+            Some(only) if routes.is_empty() => Self::One(only),
+            last => Self::Many(routes.into_iter().chain(last).collect()),
         }
     }
 }
