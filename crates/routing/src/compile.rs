@@ -102,7 +102,7 @@ impl RouteTable {
         let listener = self.listeners[id.0 as usize].listener.name.clone();
         self.note_depth(id, pattern);
         let probe = Probe::from(pattern);
-        let hash = probe.hash_on(&listener);
+        let hash = probe.hash_from(&self.listeners[id.0 as usize].seed);
         if let Some(old) = self.hosts.get(hash, |entry| entry.is(&listener, probe)) {
             routes.extend(old.routes().iter().filter(|route| !changed.contains(&route.id)).cloned());
         }

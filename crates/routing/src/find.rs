@@ -73,7 +73,7 @@ impl RouteTable {
 
     fn entry(&self, slot: &Slot, probe: Probe<'_>) -> Option<&HostEntry> {
         let listener = &*slot.listener.name;
-        self.hosts.get(probe.hash_on(listener), |entry| entry.is(listener, probe)).map(|entry| &**entry)
+        self.hosts.get(probe.hash_from(&slot.seed), |entry| entry.is(listener, probe)).map(|entry| &**entry)
     }
 }
 

@@ -8,10 +8,10 @@ pub(crate) mod paths;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::hash::{digest_of, hash_of};
+use crate::hash::{FixedHasher, digest_of, hash_of};
 use crate::host::HostName;
 use crate::ir::{HostPattern, Listener, Route, RouteId, Tenant, Upstream, UpstreamId};
 use crate::persistent::Map;
@@ -41,6 +41,8 @@ pub struct RouteTable {
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
     pub(crate) listener: Listener,
+    /// Has taken in the listener's name; hashes of its hosts go on from here.
+    pub(crate) seed: FixedHasher,
     /// Which numbers of labels wildcard suffixes have here; may be too many after removals.
     pub(crate) depths: u128,
 }
@@ -125,7 +127,9 @@ impl RouteTable {
 
 impl Slot {
     pub(crate) fn new(listener: Listener) -> Self {
-        Self { listener, depths: 0 }
+        let mut seed = FixedHasher::default();
+        seed.write(listener.name.as_bytes());
+        Self { listener, seed, depths: 0 }
     }
 }
 

@@ -54,9 +54,9 @@ impl<'a> Probe<'a> {
         }
     }
 
-    pub(crate) fn hash_on(self, listener: &str) -> u64 {
-        let mut hasher = FixedHasher::default();
-        hasher.write(listener.as_bytes());
+    /// The hash of the pattern on the listener whose name `seed` has taken in.
+    pub(crate) fn hash_from(self, seed: &FixedHasher) -> u64 {
+        let mut hasher = seed.clone();
         let (kind, host) = match self {
             Self::Exact(host) => (0, host),
             Self::Wildcard(suffix) => (1, suffix),
