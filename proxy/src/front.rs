@@ -4,14 +4,18 @@
 //! [`Downstream`], and the front's task waits there until it is answered.
 
 mod date;
+pub mod guard;
 pub mod h1;
+pub mod h2;
+pub mod proxy_protocol;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bailey_http1::RequestHead;
+use bailey_http1::{Refusal, RequestHead};
 
 use crate::error::Fate;
 use crate::exchange::Downstream;
@@ -20,8 +24,28 @@ use crate::timer::{Wheel, ticks};
 
 pub use date::Date;
 
+/// How a new connection says who its client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// The peer is the client.
+    Client,
+    /// The peer is a listed balancer: a PROXY header comes first, or the connection is refused.
+    ProxyProtocol,
+    /// The peer is a listed proxy that speaks for many clients in a field of each request.
+    Forwarder,
+}
+
 /// Who answers requests: the proxy's decisions, or a test.
 pub trait Serve: 'static {
+    /// Kept for as long as a connection lives: what it counts against.
+    type Open;
+
+    /// Who the peer of a new connection is to us.
+    fn intake(&self, peer: IpAddr) -> Intake;
+
+    /// A connection is ready for requests; `None`: there is no room for it, and it is closed.
+    fn open(&self, info: &ConnectionInfo) -> Option<Self::Open>;
+
     /// Answers one request. Returns when nothing more will be sent on `down`; a `down` that was given no final head, or
     /// no end, is reset by the front.
     fn serve<D: Downstream>(
@@ -33,6 +57,29 @@ pub trait Serve: 'static {
 
     /// Told of a request that the front refused by itself, for the log and the counters.
     fn refused(&self, info: &ConnectionInfo, fate: Fate, status: u16);
+}
+
+/// A head that was not accepted, and the answer it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Refused {
+    fate: Fate,
+    status: u16,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let host = [Refusal::MissingHost, Refusal::RepeatedHost, Refusal::InvalidHost, Refusal::HostMismatch];
+        let fate = match refusal.status() {
+            414 => Fate::TargetTooLong,
+            417 => Fate::ExpectationUnknown,
+            431 => Fate::HeadTooLarge,
+            405 | 501 => Fate::MethodUnsupported,
+            _ if refusal == Refusal::ConnectionToken => Fate::ConnectionNamesProtected,
+            _ if host.contains(&refusal) => Fate::HostInvalid,
+            _ => Fate::Malformed,
+        };
+        Self { fate, status: refusal.status() }
+    }
 }
 
 /// What a front allows a client. The defaults are those of the outer tier.

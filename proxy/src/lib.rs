@@ -17,6 +17,7 @@ pub mod front;
 pub mod io;
 pub mod limits;
 pub mod link;
+pub mod listen;
 pub mod metrics;
 pub mod respond;
 pub mod snapshot;

@@ -12,11 +12,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bailey_http1::{
-    BodyLength, ConnectionOption, Method, Next, Refusal, RequestHead, ResponseHead, ServerConnection, encode_response,
+    BodyLength, ConnectionOption, Method, Next, RequestHead, ResponseHead, ServerConnection, encode_response,
 };
 use bytes::BytesMut;
 
-use super::{FrontLimits, Pace, Serve};
+use super::{FrontLimits, Pace, Refused, Serve};
 use crate::error::Fate;
 use crate::exchange::{ClientGone, Downstream};
 use crate::forward::ConnectionInfo;
@@ -61,29 +61,6 @@ pub async fn serve<S: Serve>(
     }
     // Boxed: every connection waits in the loop above, few ever linger here.
     Box::pin(connection.close()).await;
-}
-
-/// A head that was not accepted, and the answer it gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Refused {
-    fate: Fate,
-    status: u16,
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        let host = [Refusal::MissingHost, Refusal::RepeatedHost, Refusal::InvalidHost, Refusal::HostMismatch];
-        let fate = match refusal.status() {
-            414 => Fate::TargetTooLong,
-            417 => Fate::ExpectationUnknown,
-            431 => Fate::HeadTooLarge,
-            405 | 501 => Fate::MethodUnsupported,
-            _ if refusal == Refusal::ConnectionToken => Fate::ConnectionNamesProtected,
-            _ if host.contains(&refusal) => Fate::HostInvalid,
-            _ => Fate::Malformed,
-        };
-        Self { fate, status: refusal.status() }
-    }
 }
 
 /// What the connection's deadline currently stands for.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::Serve;
+use super::{Intake, Serve};
 use crate::error::Fate;
 use crate::exchange::{BodyEvent, ClientGone, Downstream, ResetReason};
 use crate::forward::{ConnectionInfo, Listener};
@@ -19,15 +19,17 @@ use crate::worker::{DrainPhase, Seed, Worker};
 
 /// What the consumer saw.
 #[derive(Default)]
-pub(super) struct Seen {
-    pub(super) refused: Vec<(Fate, u16)>,
-    pub(super) gone: Vec<ClientGone>,
-    pub(super) bodies: Vec<Vec<u8>>,
-    pub(super) heads: Vec<RequestHead>,
+pub(crate) struct Seen {
+    pub(crate) refused: Vec<(Fate, u16)>,
+    pub(crate) gone: Vec<ClientGone>,
+    pub(crate) bodies: Vec<Vec<u8>>,
+    pub(crate) heads: Vec<RequestHead>,
+    pub(crate) opened: Vec<ConnectionInfo>,
+    pub(crate) intake: Option<Intake>,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Consumer(pub(super) Rc<RefCell<Seen>>);
+pub(crate) struct Consumer(pub(crate) Rc<RefCell<Seen>>);
 
 async fn body<D: Downstream>(down: &mut D) -> Result<(Vec<u8>, Fields), ClientGone> {
     let mut all = Vec::new();
@@ -123,6 +125,17 @@ impl Consumer {
 }
 
 impl Serve for Consumer {
+    type Open = ();
+
+    fn intake(&self, _peer: IpAddr) -> Intake {
+        self.0.borrow().intake.unwrap_or(Intake::Client)
+    }
+
+    fn open(&self, info: &ConnectionInfo) -> Option<()> {
+        self.0.borrow_mut().opened.push(info.clone());
+        Some(())
+    }
+
     async fn serve<D: Downstream>(&self, _info: &Rc<ConnectionInfo>, down: &mut D, head: RequestHead) {
         self.0.borrow_mut().heads.push(head.clone());
         if let Err(gone) = self.act(down, &head).await {
@@ -144,20 +157,20 @@ impl Serve for Consumer {
 }
 
 /// A worker whose clock runs, and the handle that makes it drain.
-pub(super) fn worker() -> (Rc<Worker>, watch::Sender<DrainPhase>) {
+pub(crate) fn worker() -> (Rc<Worker>, watch::Sender<DrainPhase>) {
     let (sender, drain) = watch::channel(DrainPhase::Serving);
     let worker = Worker::new(&Seed { id: 0, drain: drain.clone() });
     (worker, sender)
 }
 
-pub(super) fn info() -> Rc<ConnectionInfo> {
+pub(crate) fn info() -> Rc<ConnectionInfo> {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let listener = Arc::new(Listener { name: "http".into(), port: 80, https: false });
     Rc::new(ConnectionInfo { listener, peer: here, local: here, proxied: None, tls: None })
 }
 
 /// Both ends of a loopback connection: client, server.
-pub(super) async fn pair() -> (TcpStream, TcpStream) {
+pub(crate) async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connect = TcpStream::connect(listener.local_addr().unwrap());
     let (client, server) = tokio::join!(connect, listener.accept());

@@ -1,0 +1,247 @@
+//! HTTP/2 from clients: one task per connection, one local task per stream, all on the same thread.
+//!
+//! The `h2` crate speaks the protocol; here is decided what it leaves open: rates and numbers of frames and resets, how
+//! long anything may take, what a request may look like (see `head`), and when the connection ends.
+
+mod downstream;
+mod head;
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Connection as H2, SendResponse};
+use h2::{Reason, RecvStream};
+
+use super::guard::{Guard, Watched};
+use super::{FrontLimits, Serve};
+use crate::forward::ConnectionInfo;
+use crate::io::Io;
+use crate::timer::Deadline;
+use crate::worker::{DrainPhase, Worker};
+
+#[cfg(test)]
+mod tests;
+
+/// Streams of one connection at a time.
+const STREAMS: u32 = 100;
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of a head, as HPACK counts them.
+const HEADER_LIST: u32 = 16 * 1024;
+/// Response bytes of one stream that may wait inside the codec.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that a client may give up before it got the head of an answer, on one connection.
+const EARLY_RESETS: u32 = 200;
+/// Resets that a client may make us send by breaking rules.
+const OWN_RESETS: usize = 256;
+/// How long a client that is told to go may take to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves one connection until it ends.
+pub async fn serve<S: Serve>(
+    io: Io,
+    info: Rc<ConnectionInfo>,
+    worker: Rc<Worker>,
+    limits: Rc<FrontLimits>,
+    serve: Rc<S>,
+) {
+    let deadline = worker.wheel.deadline();
+    let (guard, watched) = Guard::new(io, worker.wheel.clone());
+    deadline.set(limits.head);
+    let Some(codec) = handshake(guard, &deadline, &limits).await else { return };
+    let shared = Rc::new(Shared {
+        active: Cell::new(0),
+        early_resets: Cell::new(0),
+        old_at: limits.old_at(&worker.wheel),
+        info,
+        worker,
+        limits,
+        serve,
+    });
+    let mut connection =
+        Connection { codec, watched, deadline, wait: Wait::Nothing, requests: 0, ending: false, shared };
+    poll_fn(|cx| connection.poll(cx)).await;
+}
+
+async fn handshake(guard: Guard, deadline: &Deadline, limits: &FrontLimits) -> Option<H2<Guard, Bytes>> {
+    let fields = u32::try_from(limits.http.head_bytes).unwrap_or(HEADER_LIST).min(HEADER_LIST);
+    let mut handshake = std::pin::pin!(
+        h2::server::Builder::new()
+            .max_concurrent_streams(STREAMS)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(fields)
+            .max_send_buffer_size(SEND_BUFFER)
+            .max_local_error_reset_streams(Some(OWN_RESETS))
+            .handshake::<_, Bytes>(guard)
+    );
+    poll_fn(|cx| match handshake.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(done.ok()),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| None),
+    })
+    .await
+}
+
+/// What the streams of one connection share.
+struct Shared<S> {
+    active: Cell<u32>,
+    early_resets: Cell<u32>,
+    old_at: u64,
+    info: Rc<ConnectionInfo>,
+    worker: Rc<Worker>,
+    limits: Rc<FrontLimits>,
+    serve: Rc<S>,
+}
+
+/// What the connection's deadline currently stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Nothing,
+    Idle,
+    Head,
+    Linger,
+}
+
+struct Connection<S> {
+    codec: H2<Guard, Bytes>,
+    watched: Rc<Watched>,
+    deadline: Deadline,
+    wait: Wait,
+    requests: u32,
+    /// GOAWAY was queued.
+    ending: bool,
+    shared: Rc<Shared<S>>,
+}
+
+impl<S: Serve> Connection<S> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.codec.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => self.start(request, respond),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending if self.ends_now() => {
+                    // Has to be polled once more to send it.
+                    if self.codec.poll_closed(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        self.rearm();
+        if self.deadline.poll_expired(cx).is_ready() {
+            return self.overdue(cx);
+        }
+        Poll::Pending
+    }
+
+    fn start(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+        self.requests += 1;
+        let shared = self.shared.clone();
+        let active = Active::new(shared.clone());
+        tokio::task::spawn_local(async move {
+            stream(request, respond, &shared).await;
+            drop(active);
+        });
+    }
+
+    /// Whether the connection has just been told to end, and queues the GOAWAY that says so.
+    fn ends_now(&mut self) -> bool {
+        let shared = &self.shared;
+        let abused = self.watched.flood.get().is_some() || shared.early_resets.get() > EARLY_RESETS;
+        if abused && self.wait != Wait::Linger {
+            self.codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            self.ending = true;
+            self.wait = Wait::Linger;
+            self.deadline.set(LINGER);
+            return true;
+        }
+        let old = self.requests >= shared.limits.requests || shared.worker.wheel.now() >= shared.old_at;
+        if !self.ending && (old || shared.worker.drain_phase() != DrainPhase::Serving) {
+            // Two steps: what is on its way to us is still served.
+            self.codec.graceful_shutdown();
+            self.ending = true;
+            return true;
+        }
+        false
+    }
+
+    fn rearm(&mut self) {
+        if self.wait == Wait::Linger {
+            return;
+        }
+        let limits = &self.shared.limits;
+        if self.watched.closing.get() {
+            self.wait = Wait::Linger;
+            return self.deadline.set(LINGER);
+        }
+        let (wait, limit) = match (self.watched.in_head.get(), self.shared.active.get()) {
+            (true, _) => (Wait::Head, limits.head),
+            (false, 0) => (Wait::Idle, limits.idle),
+            (false, _) => {
+                if self.wait != Wait::Nothing {
+                    self.wait = Wait::Nothing;
+                    self.deadline.clear();
+                }
+                return;
+            }
+        };
+        if self.wait != wait {
+            self.wait = wait;
+            self.deadline.set(limit);
+        }
+    }
+
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.wait {
+            Wait::Linger => return Poll::Ready(()),
+            Wait::Nothing | Wait::Idle => self.codec.graceful_shutdown(),
+            Wait::Head => self.codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+        }
+        self.ending = true;
+        self.wait = Wait::Linger;
+        self.deadline.set(LINGER);
+        if self.codec.poll_closed(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.deadline.poll_expired(cx)
+    }
+}
+
+/// A stream in progress, for as long as this is kept.
+struct Active<S>(Rc<Shared<S>>);
+
+impl<S> Active<S> {
+    fn new(shared: Rc<Shared<S>>) -> Self {
+        shared.active.set(shared.active.get() + 1);
+        Self(shared)
+    }
+}
+
+impl<S> Drop for Active<S> {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get() - 1);
+    }
+}
+
+async fn stream<S: Serve>(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: &Shared<S>) {
+    let (parts, body) = request.into_parts();
+    match head::request(&parts, &body, &shared.limits.http) {
+        Ok(head) => {
+            let mut stream = downstream::Stream::new(body, respond, &head, shared);
+            shared.serve.serve(&shared.info, &mut stream, head).await;
+            if stream.finish().await {
+                shared.early_resets.set(shared.early_resets.get() + 1);
+            }
+        }
+        Err(refused) => {
+            shared.serve.refused(&shared.info, refused.fate, refused.status);
+            head::refuse(respond, refused.status);
+        }
+    }
+}
