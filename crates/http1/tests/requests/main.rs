@@ -6,6 +6,7 @@
 mod connection;
 mod framing;
 mod lines;
+mod mutants;
 mod targets;
 
 use bailey_http1::{Limits, Refusal, RequestHead, RequestParser};
