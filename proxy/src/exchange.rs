@@ -14,6 +14,9 @@ use bytes::Bytes;
 use crate::error::{Fate, ProxyError, Retry, Side};
 use crate::timer::Deadline;
 
+#[cfg(test)]
+mod tests;
+
 /// A piece of a request body. [`BodyEvent::Trailers`] or [`BodyEvent::End`] is the last.
 #[derive(Debug)]
 pub enum BodyEvent {
@@ -198,8 +201,13 @@ where
         moved: Moved { request_complete: body_done, ..Moved::default() },
         response_done: false,
         tunnel: false,
+        cancelled: false,
+        turn: Turn::default(),
+        waits: Waits::Nobody,
     };
-    pump.arm();
+    if let Some(over) = limits.over_at {
+        deadline.set_at(over);
+    }
     let result = poll_fn(|cx| pump.poll(cx)).await;
     deadline.clear();
     let moved = pump.moved;
@@ -227,6 +235,31 @@ struct Pump<'a, D, B, F> {
     moved: Moved,
     response_done: bool,
     tunnel: bool,
+    /// The backend was told that the rest of the request is not needed.
+    cancelled: bool,
+    turn: Turn,
+    waits: Waits,
+}
+
+/// What a round of the pump found.
+#[derive(Default, Clone, Copy)]
+struct Turn {
+    moved: bool,
+    /// The client takes nothing more for now.
+    client_full: bool,
+    /// The backend takes nothing more for now.
+    backend_full: bool,
+}
+
+/// Whom the exchange waits for, as far as the pump has a deadline for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// For the client, whose pace is the front's business.
+    Nobody,
+    /// For the head of the response, or for the backend to take the request.
+    FirstByte,
+    /// For more of the response.
+    More,
 }
 
 fn client(gone: ClientGone) -> Stop {
@@ -244,20 +277,24 @@ fn backend(error: ProxyError) -> Stop {
 
 impl<D: Downstream, B: Backend, F: FnMut(&mut ResponseHead)> Pump<'_, D, B, F> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        let mut moved = false;
         loop {
-            let answered = self.poll_response(cx)?;
-            let asked = self.poll_request(cx)?;
+            self.turn = Turn::default();
+            self.poll_response(cx)?;
+            self.poll_request(cx)?;
             let flushed = self.down.poll_flush(cx).map_err(client)?;
             if self.response_done && (!self.tunnel || self.moved.request_complete) {
-                if !self.moved.request_complete {
+                if !self.moved.request_complete && !self.cancelled {
+                    self.cancelled = true;
                     self.up.cancel(ResetReason::NotNeeded);
                 }
                 return flushed.map(Ok);
             }
-            if !answered && !asked {
+            if !self.turn.moved {
                 break;
             }
             // What was sent on may have made room; look again before sleeping, so that no wake-up is lost.
+            moved = true;
         }
         if self.moved.request_complete
             && !self.response_done
@@ -265,30 +302,28 @@ impl<D: Downstream, B: Backend, F: FnMut(&mut ResponseHead)> Pump<'_, D, B, F> {
         {
             return Poll::Ready(Err(client(gone)));
         }
+        self.arm(moved);
         if self.deadline.poll_expired(cx).is_ready() {
             return Poll::Ready(Err((self.overdue(), ResetReason::Timeout)));
         }
         Poll::Pending
     }
 
-    /// Takes what the backend has while the client has room. `true`: something moved.
-    fn poll_response(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
-        let mut progress = false;
+    /// Takes what the backend has while the client has room.
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         while !self.response_done {
             if self.moved.status != 0 {
-                match self.down.poll_capacity(cx) {
-                    Poll::Ready(room) => room.map_err(client)?,
-                    Poll::Pending => break,
+                let Poll::Ready(room) = self.down.poll_capacity(cx) else {
+                    self.turn.client_full = true;
+                    break;
                 };
+                room.map_err(client)?;
             }
             let Poll::Ready(event) = self.up.poll_response(cx) else { break };
             self.pass_on(event.map_err(backend)?);
-            progress = true;
+            self.turn.moved = true;
         }
-        if progress {
-            self.arm();
-        }
-        Ok(progress)
+        Ok(())
     }
 
     fn pass_on(&mut self, event: ResponseEvent) {
@@ -316,14 +351,14 @@ impl<D: Downstream, B: Backend, F: FnMut(&mut ResponseHead)> Pump<'_, D, B, F> {
         }
     }
 
-    /// Takes what the client has while the backend has room. `true`: something moved.
-    fn poll_request(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
-        let mut progress = false;
+    /// Takes what the client has while the backend has room.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         while !self.moved.request_complete && (!self.response_done || self.tunnel) {
-            match self.up.poll_capacity(cx) {
-                Poll::Ready(room) => room.map_err(backend)?,
-                Poll::Pending => break,
+            let Poll::Ready(room) = self.up.poll_capacity(cx) else {
+                self.turn.backend_full = true;
+                break;
             };
+            room.map_err(backend)?;
             let Poll::Ready(event) = self.down.poll_body(cx) else { break };
             match event.map_err(client)? {
                 BodyEvent::Data(data) => {
@@ -339,23 +374,29 @@ impl<D: Downstream, B: Backend, F: FnMut(&mut ResponseHead)> Pump<'_, D, B, F> {
                     self.up.send_data(Bytes::new(), true);
                 }
             }
-            progress = true;
+            self.turn.moved = true;
         }
-        if progress {
-            self.arm();
-        }
-        Ok(progress)
+        Ok(())
     }
 
-    /// Moves the deadline on after progress. While the client still sends, only the whole exchange is limited: its
-    /// pace is the front's business.
-    fn arm(&self) {
-        let waiting = match (self.moved.status, self.moved.request_complete) {
-            (0, true) => Some(self.limits.first_byte),
-            (0, false) => None,
-            _ => self.limits.silence,
+    /// Sets the deadline anew after progress, or when the exchange waits for someone else than before.
+    fn arm(&mut self, moved: bool) {
+        let waits = match (self.moved.status, self.moved.request_complete || self.turn.backend_full) {
+            _ if self.turn.client_full => Waits::Nobody,
+            (0, true) => Waits::FirstByte,
+            (0, false) => Waits::Nobody,
+            _ => Waits::More,
         };
-        let silent_at = waiting.map(|limit| self.deadline.wheel().now() + crate::timer::ticks(limit));
+        if !moved && waits == self.waits {
+            return;
+        }
+        self.waits = waits;
+        let limit = match waits {
+            Waits::Nobody => None,
+            Waits::FirstByte => Some(self.limits.first_byte),
+            Waits::More => self.limits.silence,
+        };
+        let silent_at = limit.map(|limit| self.deadline.wheel().now() + crate::timer::ticks(limit));
         match silent_at.into_iter().chain(self.limits.over_at).min() {
             Some(tick) => self.deadline.set_at(tick),
             None => self.deadline.clear(),
