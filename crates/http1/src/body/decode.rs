@@ -193,7 +193,7 @@ fn trailers(
     input: &mut BytesMut,
     limits: &Limits,
 ) -> Result<Option<Fields>, Refusal> {
-    let len = input.len().min(limits.head_bytes);
+    let (len, full) = Lines::window(input.len(), limits);
     let text = &mut input[..len];
     if lines.worth_reading(text, usize::MAX) {
         loop {
@@ -209,5 +209,5 @@ fn trailers(
             }
         }
     }
-    if len == limits.head_bytes { Err(Refusal::HeadTooLarge) } else { Ok(None) }
+    if full { Err(Refusal::HeadTooLarge) } else { Ok(None) }
 }

@@ -33,7 +33,16 @@ pub(crate) struct Line {
     pub(crate) underscore: bool,
 }
 
+/// Longest head in bytes, whatever the limits say: offsets have 31 bits, and nobody needs that many.
+const MAX_HEAD: usize = 1 << 30;
+
 impl Lines {
+    /// How many of the bytes that have come belong to the head at most, and whether that is all a head may have.
+    pub(crate) fn window(len: usize, limits: &Limits) -> (usize, bool) {
+        let most = limits.head_bytes.min(MAX_HEAD);
+        (len.min(most), len >= most)
+    }
+
     /// False if no line end has come since the last look, so that a line that trickles in is not read over and over.
     /// A line longer than `longest` is read again, for it may be too long.
     pub(crate) fn worth_reading(&mut self, text: &[u8], longest: usize) -> bool {
@@ -86,7 +95,8 @@ fn field_line(text: &mut [u8], at: usize) -> Result<Option<(Next, usize)>, Refus
     let (name_len, underscore) = lower_name(line);
     match line.get(name_len) {
         None => return Ok(None),
-        Some(b':') if name_len > 0 => {}
+        // Ranges have 16 bits for the length of a name.
+        Some(b':') if name_len > 0 && u16::try_from(name_len).is_ok() => {}
         Some(b'\r') if name_len == 0 => {
             return Ok(line_feed(line, 1)?.then_some((Next::End(at + 2), at + 2)));
         }

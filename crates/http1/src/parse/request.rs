@@ -46,10 +46,10 @@ impl RequestParser {
     /// Takes the next head off the front of `input`; `None` if it is incomplete, and then `input` must only grow until
     /// the next call. The bytes after the head stay. A line that arrives in pieces is judged at the latest when it ends.
     pub fn parse(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Option<RequestHead>, Refusal> {
-        let len = input.len().min(limits.head_bytes);
+        let (len, full) = Lines::window(input.len(), limits);
         match self.scan(&mut input[..len], limits)? {
             Some(end) => self.finish(input, end).map(Some),
-            None if len == limits.head_bytes => Err(Refusal::HeadTooLarge),
+            None if full => Err(Refusal::HeadTooLarge),
             None => Ok(None),
         }
     }

@@ -49,12 +49,12 @@ impl ResponseParser {
         context: ResponseContext,
         limits: &Limits,
     ) -> Result<Option<ResponseHead>, Refusal> {
-        let len = input.len().min(limits.head_bytes);
+        let (len, full) = Lines::window(input.len(), limits);
         // Applications may name their response fields as they like.
         let limits = Limits { refuse_underscore: false, ..*limits };
         match self.scan(&mut input[..len], &limits)? {
             Some(end) => self.finish(input, end, context).map(Some),
-            None if len == limits.head_bytes => Err(Refusal::HeadTooLarge),
+            None if full => Err(Refusal::HeadTooLarge),
             None => Ok(None),
         }
     }

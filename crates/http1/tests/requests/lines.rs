@@ -211,3 +211,13 @@ fn an_incomplete_head_waits() {
     }
     assert_eq!(accept(raw).method, Method::Delete);
 }
+
+#[test]
+fn raised_limits_do_not_make_names_longer_than_their_ranges() {
+    let limits = Limits { head_bytes: 200_000, ..Limits::DEFAULT };
+    for (n, expected) in [(65_535, Ok(1)), (65_536, Err(Refusal::FieldName)), (65_540, Err(Refusal::FieldName))] {
+        let raw = get(&format!("{}host: b", "n".repeat(n - 4)));
+        let found = RequestParser::default().parse(&mut BytesMut::from(raw.as_str()), &limits);
+        assert_eq!(found.map(|head| head.map_or(0, |head| head.fields.len())), expected, "{n}");
+    }
+}
