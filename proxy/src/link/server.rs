@@ -69,6 +69,12 @@ impl<S: LinkService> Seats<S> {
         Rc::new(Self { service, free: RefCell::default() })
     }
 
+    /// Tasks that wait for a request.
+    #[cfg(test)]
+    pub(crate) fn idle(&self) -> usize {
+        self.free.borrow().len()
+    }
+
     fn give(self: &Rc<Self>, job: Job) {
         let free = self.free.borrow_mut().pop();
         let Some(seat) = free else {

@@ -72,18 +72,17 @@ pub fn decide(failure: Failure, attempt: Attempt, policy: &RetryPolicy, budget: 
         Failure::SentNothing | Failure::Stale | Failure::Unanswered => attempt.made <= policy.attempts.max(1),
         Failure::Status(_) | Failure::Answered => attempt.made <= policy.attempts,
     };
-    // An idle connection that went away says nothing about load: replacing it is not charged, but it happens once only.
-    let free = failure == Failure::Stale && attempt.made == 1;
+    // A tier that restarts refuses what is on its way, and idle connections go away: neither made anyone work, so the
+    // first repetition is not charged.
+    let free = attempt.made == 1 && matches!(failure, Failure::SentNothing | Failure::Stale);
     if !harmless || !left || !attempt.replayable || !(free || budget.take()) {
         return Verdict::GiveUp;
     }
-    match failure {
-        Failure::Stale => Verdict::Again(Duration::ZERO),
-        Failure::SentNothing | Failure::Unanswered | Failure::Status(_) | Failure::Answered => {
-            let doubled = policy.backoff.saturating_mul(1 << u32::from(attempt.made.saturating_sub(1)).min(10));
-            Verdict::Again(doubled.min(LONGEST_PAUSE))
-        }
+    if free {
+        return Verdict::Again(Duration::ZERO);
     }
+    let doubled = policy.backoff.saturating_mul(1 << u32::from(attempt.made.saturating_sub(1)).min(10));
+    Verdict::Again(doubled.min(LONGEST_PAUSE))
 }
 
 /// Keeps repetitions at or below a fifth of the requests, so that a failing upstream is not pushed over by them.

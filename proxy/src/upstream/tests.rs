@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_http1::{Authority, BodyLength, Method, RequestHead, Target};
+use bailey_http1::{Authority, BodyLength, Method, RequestHead, Target, Upgrade};
 use bailey_routing::ir::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 
 mod h1;
+mod h2c;
+mod mirror;
 
 /// Runs a test as a worker runs its tasks.
 pub(crate) fn on_worker<F: Future>(test: impl FnOnce() -> F) -> F::Output {
