@@ -75,11 +75,14 @@ impl fmt::Debug for Target {
 }
 
 /// Refuses a path that an application could read as another path than the routing does: encoded `/`, `\`, `.` or NUL,
-/// a `%` that encodes nothing, empty segments, and the segments `.` and `..`. To be asked wherever a path decides.
+/// a raw `\` or NUL, a `%` that encodes nothing, empty segments, and the segments `.` and `..`. To be asked wherever a path decides.
 pub fn check_path(path: &[u8]) -> Result<(), Refusal> {
     let Some(segments) = path.strip_prefix(b"/") else {
         return if path == b"*" { Ok(()) } else { Err(Refusal::AmbiguousPath) };
     };
+    if memchr::memchr2(b'\\', 0, segments).is_some() {
+        return Err(Refusal::AmbiguousPath);
+    }
     if memchr::memchr(b'%', segments).is_some() {
         check_escapes(segments)?;
     }

@@ -195,7 +195,7 @@ fn trailers(
 ) -> Result<Option<Fields>, Refusal> {
     let (len, full) = Lines::window(input.len(), limits);
     let text = &mut input[..len];
-    if lines.worth_reading(text, usize::MAX) {
+    if lines.worth_reading(text, if full { 0 } else { usize::MAX }) {
         loop {
             match lines.next_field(text, limits)? {
                 Next::Wait => break,

@@ -44,7 +44,7 @@ impl Lines {
     }
 
     /// False if no line end has come since the last look, so that a line that trickles in is not read over and over.
-    /// A line longer than `longest` is read again, for it may be too long.
+    /// A line longer than `longest` is read again, for it may be too long; so is one that no byte can be added to.
     pub(crate) fn worth_reading(&mut self, text: &[u8], longest: usize) -> bool {
         if self.seen <= self.at || text.len() - self.at > longest {
             return true;

@@ -47,7 +47,7 @@ impl RequestParser {
     /// the next call. The bytes after the head stay. A line that arrives in pieces is judged at the latest when it ends.
     pub fn parse(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Option<RequestHead>, Refusal> {
         let (len, full) = Lines::window(input.len(), limits);
-        match self.scan(&mut input[..len], limits)? {
+        match self.scan(&mut input[..len], full, limits)? {
             Some(end) => self.finish(input, end).map(Some),
             None if full => Err(Refusal::HeadTooLarge),
             None => Ok(None),
@@ -63,8 +63,12 @@ impl RequestParser {
     }
 
     /// Reads as many lines as there are; the end of the head if it is there.
-    fn scan(&mut self, text: &mut [u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
-        let longest = if self.line.is_none() { limits.target_bytes + MAX_METHOD + 1 } else { usize::MAX };
+    fn scan(&mut self, text: &mut [u8], full: bool, limits: &Limits) -> Result<Option<usize>, Refusal> {
+        let longest = match &self.line {
+            _ if full => 0,
+            None => limits.target_bytes + MAX_METHOD + 1,
+            Some(_) => usize::MAX,
+        };
         if !self.lines.worth_reading(text, longest) {
             return Ok(None);
         }

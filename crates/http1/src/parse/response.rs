@@ -52,7 +52,7 @@ impl ResponseParser {
         let (len, full) = Lines::window(input.len(), limits);
         // Applications may name their response fields as they like.
         let limits = Limits { refuse_underscore: false, ..*limits };
-        match self.scan(&mut input[..len], &limits)? {
+        match self.scan(&mut input[..len], full, &limits)? {
             Some(end) => self.finish(input, end, context).map(Some),
             None if full => Err(Refusal::HeadTooLarge),
             None => Ok(None),
@@ -67,8 +67,8 @@ impl ResponseParser {
         }
     }
 
-    fn scan(&mut self, text: &mut [u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
-        if !self.lines.worth_reading(text, usize::MAX) {
+    fn scan(&mut self, text: &mut [u8], full: bool, limits: &Limits) -> Result<Option<usize>, Refusal> {
+        if !self.lines.worth_reading(text, if full { 0 } else { usize::MAX }) {
             return Ok(None);
         }
         if self.line.is_none() {

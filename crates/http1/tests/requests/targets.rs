@@ -225,6 +225,9 @@ fn h11_targets_have_one_of_two_forms() {
 fn h14_ambiguous_paths_are_refused() {
     for path in [
         "/%2f",
+        "/\\",
+        "/a\\..\\b",
+        "/\0",
         "/a%2Fb",
         "/%5c",
         "/a%5Cb",
