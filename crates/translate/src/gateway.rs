@@ -221,7 +221,7 @@ impl Context<'_> {
         match wanted.hostname.as_deref().filter(|text| !text.is_empty()) {
             None => Ok((protocol, HostPattern::Any)),
             Some(text) => hosts::parse(text).map(|host| (protocol, host)).map_err(|why| {
-                let message = format!("the hostname {text:?} {why}");
+                let message = format!("{text:?} is not valid: {why}");
                 sink.push(self.subject.problem(Code::InvalidHostname, format!("{at}.hostname"), message));
                 Code::InvalidHostname.reason()
             }),

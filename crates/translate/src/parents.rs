@@ -269,7 +269,7 @@ pub(crate) fn route_hosts(hostnames: &[String], subject: &Subject, parent: &Pare
                 found.push(host);
             }
             Err(why) => {
-                sink.push(subject.problem(Code::InvalidHostname, field, format!("the hostname {text:?} {why}")));
+                sink.push(subject.problem(Code::InvalidHostname, field, format!("{text:?} is not valid: {why}")));
             }
         }
     }

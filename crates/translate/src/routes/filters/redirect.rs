@@ -60,7 +60,7 @@ fn precise_host(text: Option<&str>, at: &str, code: Code) -> Result<Option<Arc<s
     match hosts::parse(text) {
         Ok(HostPattern::Exact(host)) => Ok(Some(host)),
         Ok(HostPattern::Wildcard(_) | HostPattern::Any) => Err(refuse(format!("{text:?} is not one host"))),
-        Err(why) => Err(refuse(format!("the hostname {text:?} {why}"))),
+        Err(why) => Err(refuse(format!("{text:?} is not valid: {why}"))),
     }
 }
 
