@@ -21,7 +21,7 @@ mod tier;
 pub mod topology;
 pub mod unknown;
 #[cfg(any(feature = "cel", test))]
-pub mod validate;
+mod validate;
 
 pub use binding::{HostnameBinding, HostnameBindingSpec};
 pub use common::{
@@ -39,6 +39,9 @@ pub use tier::{
     tenant_identity,
 };
 pub use topology::{IngressTopology, IngressTopologySpec};
+
+#[cfg(any(feature = "cel", test))]
+pub use validate::{Violation, complete, validate};
 
 /// The API group of Bailey's own kinds.
 pub const GROUP: &str = "bailey.dev";

@@ -154,6 +154,10 @@ fn transport(protocol: &ListenerProtocol) -> &'static str {
 impl Context<'_> {
     fn listener(&self, index: usize, wanted: &Wanted, conflict: Option<Code>, served: &mut Served, sink: &mut Sink) {
         let at = format!("spec.listeners[{index}]");
+        if wanted.tls.as_ref().is_some_and(|tls| !tls.options.is_empty()) {
+            let message = "options are not supported and have no effect".to_owned();
+            sink.push(self.subject.problem(Code::UnsupportedField, format!("{at}.tls.options"), message));
+        }
         let (kinds, kinds_resolved) = self.kinds(wanted, &at, sink);
         let mut status = ListenerStatus {
             gateway: self.subject.object.clone(),

@@ -20,7 +20,8 @@ use crate::topology::LINK;
 
 /// The implied Gateway of the tenant, or nothing when the topology has no such tenant.
 pub(crate) fn translate(topology: &str, tenant: &str, objects: &Objects, sink: &mut Sink) -> Option<Served> {
-    let tiers = Tiers::of(topology, objects, sink);
+    // What is wrong with the topology itself is said once, by the outer tier.
+    let tiers = Tiers::of(topology, objects, &mut Sink::default());
     let Some(tier) = tiers.find(Role::Inner, Some(tenant)) else {
         let subject = Subject::missing::<IngressTopology>("", topology);
         let (code, message) = if tiers.all.is_empty() {

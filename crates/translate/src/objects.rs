@@ -44,13 +44,20 @@ pub struct Entry<T> {
     pub object: Arc<T>,
     /// Where its document begins, when it was read from a file.
     pub location: Option<Location>,
+    /// Fields of one of Bailey's own kinds that the kind does not have. Gateway API's types keep such fields themselves.
+    pub(crate) unknown: Vec<String>,
     digest: u128,
 }
 
 // Written out because a derive would ask for `T: Clone`.
 impl<T> Clone for Entry<T> {
     fn clone(&self) -> Self {
-        Self { object: Arc::clone(&self.object), location: self.location.clone(), digest: self.digest }
+        Self {
+            object: Arc::clone(&self.object),
+            location: self.location.clone(),
+            unknown: self.unknown.clone(),
+            digest: self.digest,
+        }
     }
 }
 
@@ -97,31 +104,39 @@ macro_rules! kinds {
 
         /// An object of any of the kinds that an [`Objects`] holds.
         #[derive(Clone, Debug)]
-        #[expect(missing_docs, reason = "each variant is the kind of its name")]
-        pub enum Object { $($kind(Box<$kind>),)+ }
+        pub struct Object {
+            typed: Typed,
+            unknown: Vec<String>,
+        }
+
+        #[derive(Clone, Debug)]
+        enum Typed { $($kind(Box<$kind>),)+ }
 
         impl Object {
             /// The kind as it is written in YAML.
             pub fn kind(&self) -> &'static str {
-                match self { $(Self::$kind(_) => $kind::KIND,)+ }
+                match self.typed { $(Typed::$kind(_) => $kind::KIND,)+ }
             }
 
             /// Which object of its kind.
             pub fn key(&self) -> Key {
-                match self { $(Self::$kind(object) => key_of(object.as_ref()),)+ }
+                match &self.typed { $(Typed::$kind(object) => key_of(object.as_ref()),)+ }
             }
 
             /// The typed object that `value` holds, by its `apiVersion` and `kind`.
             pub fn from_value(value: serde_json::Value) -> Result<Self, ObjectError> {
                 let header = read::Header::of(&value)?;
                 $(if header.is($group, $kind::KIND) {
-                    return read::typed(&header, value).map(|object| Self::$kind(Box::new(object)));
+                    let (object, unknown) = read::typed(&header, value)?;
+                    return Ok(Self { typed: Typed::$kind(Box::new(object)), unknown });
                 })+
                 Err(header.unknown())
             }
 
             fn insert_into(self, objects: &mut Objects, location: Option<Location>) -> bool {
-                match self { $(Self::$kind(object) => objects.insert(*object, location),)+ }
+                match self.typed {
+                    $(Typed::$kind(object) => objects.insert_entry(*object, location, self.unknown),)+
+                }
             }
         }
     };
@@ -146,9 +161,13 @@ kinds! {
 impl Objects {
     /// Adds `object`, or replaces the one of its name. Returns whether anything that matters to a translation changed.
     pub fn insert<T: Kind>(&mut self, object: T, location: Option<Location>) -> bool {
+        self.insert_entry(object, location, Vec::new())
+    }
+
+    fn insert_entry<T: Kind>(&mut self, object: T, location: Option<Location>, unknown: Vec<String>) -> bool {
         let key = key_of(&object);
         let digest = digest_of(&object);
-        let old = T::set_mut(self).insert(key, Entry { object: Arc::new(object), location, digest });
+        let old = T::set_mut(self).insert(key, Entry { object: Arc::new(object), location, unknown, digest });
         // A sum modulo 2^128 does not depend on the order, and lets one object be replaced without reading the others.
         let before = old.map_or(0, |entry| entry.digest);
         self.digest = self.digest.wrapping_sub(before).wrapping_add(digest);
@@ -221,3 +240,6 @@ fn digest_of<T: Kind>(object: &T) -> u128 {
     let hash = Sha256::new().chain_update(T::KIND).chain_update(value.to_string()).finalize();
     hash.iter().take(16).fold(0, |sum, byte| (sum << 8) | u128::from(*byte))
 }
+
+#[cfg(test)]
+mod tests;

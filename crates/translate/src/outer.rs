@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bailey_crds::gateway::{GrpcRoute, HttpRoute};
 use bailey_crds::{IngressTopology, Role, TierListener, TierProtocol, TierTenant};
 use bailey_routing::ir::{
     Attachment, Backend, CertificateRef, HostPattern, HttpsRedirect, Ir, Listener, ListenerProtocol, Route, RouteId,
@@ -16,6 +17,8 @@ use crate::diagnostics::{Code, Sink, Subject};
 use crate::gateway::check_secret;
 use crate::hosts;
 use crate::objects::{Key, Objects};
+use crate::parents::{Candidate, is_gateway, report_orphan};
+use crate::routes::RouteObject;
 use crate::tiers::{Owner, Tier, Tiers};
 use crate::upstreams::Upstreams;
 
@@ -36,6 +39,10 @@ pub(crate) fn translate(topology: &str, objects: &Objects, local: bool, sink: &m
         sink.push(subject.problem(Code::TopologyNotFound, "", message));
         return Ir::default();
     };
+    if tiers.derived {
+        report_strays::<HttpRoute>(topology, &tiers, objects, sink);
+        report_strays::<GrpcRoute>(topology, &tiers, objects, sink);
+    }
     let upstreams = Upstreams::new(objects, local);
     let mut context = Context { objects, tiers: &tiers, tier, upstreams, sink };
     let tenants = tier.config.tenants.iter().map(|tenant| context.tenant(tenant)).collect();
@@ -43,6 +50,21 @@ pub(crate) fn translate(topology: &str, objects: &Objects, local: bool, sink: &m
     let listeners = context.listeners(&owners);
     let routes = owners.iter().map(|(owner, host)| Arc::new(context.route(owner, host, &listeners))).collect();
     Ir { listeners, routes, upstreams: context.upstreams.finish(), tenants }
+}
+
+/// Routes in namespaces of no tenant, which no tier sees: those that name the topology, or nothing that exists.
+fn report_strays<R: RouteObject>(topology: &str, tiers: &Tiers, objects: &Objects, sink: &mut Sink) {
+    let owned = |namespace: &String| tiers.all.iter().any(|tier| tier.config.namespaces.contains(namespace));
+    for (key, entry) in objects.all::<R>().filter(|(key, _)| !owned(&key.namespace)) {
+        let (subject, parents) = (entry.subject(), entry.object.parents());
+        let route = Candidate { subject: &subject, namespace: &key.namespace, kind: R::ROUTE, parents };
+        if parents.iter().any(|parent| is_gateway(parent) && parent.name == topology) {
+            let message = format!("namespace {} belongs to no tenant of topology {topology}", key.namespace);
+            sink.push(subject.problem(Code::NamespaceOfNoTenant, "metadata.namespace", message));
+        } else {
+            report_orphan(&route, objects, sink);
+        }
+    }
 }
 
 impl<'b> Context<'_, 'b> {

@@ -289,7 +289,7 @@ pub(crate) fn merge(attached: &[Attached]) -> Box<[Attachment]> {
     merged.into_iter().map(one).collect()
 }
 
-fn is_gateway(wanted: &ParentReference) -> bool {
+pub(crate) fn is_gateway(wanted: &ParentReference) -> bool {
     wanted.group == Gateway::GROUP && wanted.kind == Gateway::KIND
 }
 

@@ -7,6 +7,7 @@ use kube::ResourceExt as _;
 use crate::diagnostics::{Sink, Subject};
 use crate::objects::{Kind, Objects, key_of};
 use crate::topology::{Resolved, resolve};
+use crate::unknown;
 
 /// The objects of one topology.
 pub(crate) struct Tiers {
@@ -39,6 +40,7 @@ impl Tiers {
         let Some(entry) = objects.get::<IngressTopology>("", topology) else { return Self::written(topology, objects) };
         let Resolved { tiers, bindings, diagnostics } = resolve(entry, objects);
         sink.extend(diagnostics);
+        unknown::report_own(entry, sink);
         let subject = entry.subject();
         let tier = |tier: TierConfig| Tier {
             namespace: tier.namespace().unwrap_or_default(),

@@ -11,6 +11,15 @@ const UNSUPPORTED: [&str; 4] = ["sessionPersistence", "useDefaultGateways", "ext
 /// What people write into a match to name a host.
 const HOSTS: [&str; 4] = ["hostname", "hostnames", "host", "hosts"];
 
+/// Reports the fields of one of Bailey's own kinds that the kind does not have.
+pub(crate) fn report_own<T: Kind>(entry: &Entry<T>, sink: &mut Sink) {
+    for field in &entry.unknown {
+        let name = field.rsplit('.').next().unwrap_or_default();
+        let message = format!("{} has no field {name}; the API server drops it", T::KIND);
+        sink.push(entry.subject().problem(Code::UnknownField, field, message));
+    }
+}
+
 /// Reports every field of the object that its kind does not have.
 pub(crate) fn report<T: Kind + UnknownFields>(entry: &Entry<T>, sink: &mut Sink) {
     let fields = entry.object.unknown_fields();

@@ -162,7 +162,7 @@ codes! {
         "A gRPC method match without service and method, or with characters that gRPC names do not have."
         => "give a service such as shop.v1.Cart, a method such as Get, or both";
     "BLY0214" MatchRepeated Warning UnsupportedValue:
-        "A match names the same header or query parameter twice. Only the first entry counts."
+        "A list names the same header or query parameter twice. Only the first entry counts."
         => "remove the second entry";
     "BLY0301" BackendNotFound Error BackendNotFound:
         "A backend names a Service that does not exist. Its share of the requests is answered 500."
@@ -290,6 +290,9 @@ codes! {
     "BLY0613" DuplicateListener Error Invalid:
         "Two listeners have the same name. The second is left out."
         => "give every listener a name of its own";
+    "BLY0614" NamespaceOfNoTenant Warning NoMatchingParent:
+        "A route names a topology's Gateway, and its namespace belongs to no tenant of the topology. Nothing serves it."
+        => "add the namespace to a tenant, or move the route";
     "BLY0701" TopologyNotFound Error NotReady:
         "The topology or its tier configuration does not exist."
         => "create the IngressTopology";
@@ -311,9 +314,6 @@ codes! {
     "BLY0707" TenantSuspended Info NotReady:
         "The tenant is suspended. All its hostnames answer 503."
         => "";
-    "BLY0708" RouteQuota Error UnsupportedValue:
-        "The tenant has more routes than its limit. The oldest are served."
-        => "remove routes or raise limits.routes";
     "BLY0709" InvalidTopology Error Invalid:
         "The topology breaks a rule that its API definition states."
         => "correct the field";

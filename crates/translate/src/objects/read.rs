@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -82,12 +83,51 @@ impl Header {
     }
 }
 
-/// Reads the document as a `T`.
-pub(super) fn typed<T: DeserializeOwned>(header: &Header, value: Value) -> Result<T, ObjectError> {
-    serde_path_to_error::deserialize(value).map_err(|error| ObjectError::Malformed {
+/// Reads the document as a `T`, and lists the fields of one of Bailey's own kinds that the kind does not have.
+pub(super) fn typed<T: DeserializeOwned + Serialize>(
+    header: &Header,
+    value: Value,
+) -> Result<(T, Vec<String>), ObjectError> {
+    let own = header.api_version.starts_with("bailey.dev/").then(|| value.clone());
+    let object: T = serde_path_to_error::deserialize(value).map_err(|error| ObjectError::Malformed {
         kind: header.kind.clone(),
         name: header.name.clone(),
         field: error.path().to_string(),
         message: error.inner().to_string(),
-    })
+    })?;
+    let mut unknown = Vec::new();
+    if let (Some(Value::Object(written)), Ok(Value::Object(read))) = (own, serde_json::to_value(&object)) {
+        for (field, value) in written.iter().filter(|(field, _)| !matches!(field.as_str(), "metadata" | "status")) {
+            lost(value, read.get(field), field, &mut unknown);
+        }
+    }
+    Ok((object, unknown))
+}
+
+/// Adds the paths of what was written and is not in the object that was read. An empty value says nothing, so it may be
+/// left out.
+fn lost(written: &Value, read: Option<&Value>, path: &str, found: &mut Vec<String>) {
+    match (written, read) {
+        (Value::Object(written), Some(Value::Object(read))) => {
+            for (field, value) in written {
+                lost(value, read.get(field), &format!("{path}.{field}"), found);
+            }
+        }
+        (Value::Array(written), Some(Value::Array(read))) => {
+            for (index, value) in written.iter().enumerate() {
+                lost(value, read.get(index), &format!("{path}[{index}]"), found);
+            }
+        }
+        (written, None) if !is_empty(written) => found.push(path.to_owned()),
+        (_, _) => {}
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(entries) => entries.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
+    }
 }
