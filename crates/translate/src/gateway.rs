@@ -332,7 +332,7 @@ impl Context<'_> {
         let from = From::kind::<Gateway>(self.namespace);
         if !permitted(self.objects, from, To::object::<Secret>(namespace, name)) {
             let message =
-                format!("no ReferenceGrant in {namespace} lets a Gateway of {} refer to Secret {name}", self.namespace);
+                format!("no ReferenceGrant in {namespace} lets Gateways of {} refer to Secret {name}", self.namespace);
             return Err((Code::CertificateNotPermitted, message));
         }
         check_secret(self.objects, namespace, name)

@@ -3,6 +3,7 @@
 //! It never looks at a tenant's routes. A hostname without an owner has no route here, so nobody else's application can
 //! answer for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bailey_crds::gateway::{GrpcRoute, HttpRoute};
@@ -54,8 +55,8 @@ pub(crate) fn translate(topology: &str, objects: &Objects, local: bool, sink: &m
 
 /// Routes in namespaces of no tenant, which no tier sees: those that name the topology, or nothing that exists.
 fn report_strays<R: RouteObject>(topology: &str, tiers: &Tiers, objects: &Objects, sink: &mut Sink) {
-    let owned = |namespace: &String| tiers.all.iter().any(|tier| tier.config.namespaces.contains(namespace));
-    for (key, entry) in objects.all::<R>().filter(|(key, _)| !owned(&key.namespace)) {
+    let owned: BTreeSet<&String> = tiers.all.iter().flat_map(|tier| &tier.config.namespaces).collect();
+    for (key, entry) in objects.all::<R>().filter(|(key, _)| !owned.contains(&key.namespace)) {
         let (subject, parents) = (entry.subject(), entry.object.parents());
         let route = Candidate { subject: &subject, namespace: &key.namespace, kind: R::ROUTE, parents };
         if parents.iter().any(|parent| is_gateway(parent) && parent.name == topology) {
@@ -100,13 +101,15 @@ impl<'b> Context<'_, 'b> {
     fn owners(&mut self) -> Vec<(&'b Owner, HostPattern)> {
         let mut claims = Claims::default();
         let mut found = Vec::new();
+        let tenants: BTreeSet<&str> = self.tier.config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
         for owner in &self.tiers.owners {
             let (tenant, host) = (&owner.binding.tenant, hosts::pattern(&owner.binding.hostname));
-            if !self.tier.config.tenants.iter().any(|known| known.name == *tenant) {
+            if !tenants.contains(tenant.as_str()) {
                 let message = format!("the topology has no tenant {tenant}");
                 self.sink.push(owner.subject.problem(Code::TenantNotFound, "spec.tenant", message));
             } else if let Some(claim) = claims.of_another(&host, tenant) {
-                let message = format!("{host} clashes with {}, which tenant {} owns", claim.host, claim.holder);
+                let message =
+                    format!("tenant {} owns {}, so {host} cannot be tenant {tenant}'s", claim.holder, claim.host);
                 self.sink.push(owner.subject.problem(Code::HostClaimedTwice, "spec.hostname", message));
             } else {
                 claims.take(&host, &tenant.as_str().into());
@@ -170,7 +173,7 @@ impl<'b> Context<'_, 'b> {
                 name: secret.name.as_str().into(),
             }));
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         found.retain(|certificate| seen.insert(certificate.clone()));
         found
     }

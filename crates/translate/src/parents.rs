@@ -141,8 +141,7 @@ impl Parent {
         let admitted: Vec<_> = selected.into_iter().filter(admits).collect();
         if admitted.is_empty() {
             let message = format!(
-                "no listener that is selected of Gateway {} admits a {} from namespace {}",
-                self.key.name,
+                "no listener that the parentRef selects admits {}s of namespace {}",
                 route.kind.as_str(),
                 route.namespace
             );

@@ -160,3 +160,6 @@ impl Settled<'_> {
 fn subject(topology: &Entry<IngressTopology>) -> Subject {
     topology.subject()
 }
+
+#[cfg(test)]
+mod tests;

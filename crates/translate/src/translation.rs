@@ -4,7 +4,7 @@ use bailey_crds::gateway::{Gateway, GrpcRoute, HttpRoute};
 use bailey_routing::ir::Ir;
 use k8s_openapi::api::networking::v1::Ingress;
 
-use crate::diagnostics::{Code, Diagnostic, Sink, Subject};
+use crate::diagnostics::{Code, Diagnostic, Reason, Sink, Subject};
 use crate::gateway::{self, ListenerStatus, Served};
 use crate::inner;
 use crate::objects::{Key, Objects};
@@ -103,7 +103,7 @@ fn serve(objects: &Objects, served: Served, options: Options, sink: &mut Sink) -
     router.translate_all::<HttpRoute>();
     router.translate_all::<GrpcRoute>();
     let (routes, parents) = router.finish();
-    for status in &mut statuses {
+    for status in statuses.iter_mut().filter(|status| status.accepted == Reason::Accepted) {
         let on = |route: &&std::sync::Arc<bailey_routing::ir::Route>| {
             route.attachments.iter().any(|attachment| *attachment.listener == *status.listener)
         };

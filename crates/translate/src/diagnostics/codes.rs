@@ -200,6 +200,9 @@ codes! {
     "BLY0312" InvalidWeight Error UnsupportedValue:
         "A weight outside 0 to 1,000,000. The backend's share of the requests is answered 500."
         => "use a weight from 0 to 1,000,000";
+    "BLY0313" BackendOutOfReach Error RefNotPermitted:
+        "A backend is in a namespace that is not one of the tenant's. Its share of the requests is answered 500."
+        => "use a Service in one of the tenant's namespaces";
     "BLY0401" FilterIncomplete Error UnsupportedValue:
         "A filter names a type and lacks the field of that type. The rule answers 500."
         => "add the field that belongs to the filter's type";
@@ -217,7 +220,7 @@ codes! {
         => "remove the filter";
     "BLY0406" InvalidHeaderEdit Error UnsupportedValue:
         "A header filter with a name or value that cannot be a header. The rule answers 500."
-        => "use letters, digits and hyphens in names, no line breaks in values";
+        => "use a name and value that a message may carry; hosts are changed by URLRewrite";
     "BLY0407" PrefixWithoutMatch Error IncompatibleFilters:
         "replacePrefixMatch is used in a rule that does not match by exactly one path prefix. The rule answers 500."
         => "match by one PathPrefix, or use replaceFullPath";
@@ -235,7 +238,7 @@ codes! {
         => "use a hostname without wildcard, and a path that begins with '/'";
     "BLY0412" FilterNotHere Error UnsupportedValue:
         "A filter that cannot stand at this place, such as a redirect on one backend. Its requests are answered 500."
-        => "move the filter to the rule";
+        => "remove the filter, or move it to where it can stand";
     "BLY0501" InvalidHostname Error UnsupportedValue:
         "Not a DNS name, or a wildcard anywhere but as the whole first label. The name is left out."
         => "use a name like a.example.com or *.example.com";
@@ -256,7 +259,7 @@ codes! {
         => "correct the parentRef or create the Gateway";
     "BLY0602" NotAllowedByListeners Error NotAllowedByListeners:
         "No listener that the parentRef selects admits routes from this namespace or of this kind."
-        => "widen allowedRoutes of the listener, or move the route";
+        => "widen allowedRoutes of the listener (only its own namespace may attach by default), or move the route";
     "BLY0603" NoMatchingListener Error NoMatchingParent:
         "The parentRef's sectionName or port selects no listener of the Gateway."
         => "use the name or port of one of its listeners";
@@ -277,7 +280,7 @@ codes! {
         => "use mode Terminate with an HTTPS listener";
     "BLY0609" InvalidSelector Error UnsupportedValue:
         "A label selector with an operator that does not exist, or that contradicts itself. It selects nothing."
-        => "use In, NotIn, Exists or DoesNotExist";
+        => "give a selector with the operators In, NotIn, Exists or DoesNotExist";
     "BLY0610" RouteConflict Error RouteConflict:
         "An HTTPRoute and a GRPCRoute have the same hostname on one listener. Gateway API gives it to the older route."
         => "use a hostname of its own for each kind";

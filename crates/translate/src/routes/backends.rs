@@ -107,7 +107,7 @@ fn resolve(
     }
     let namespace = wanted.namespace.unwrap_or(references.namespace);
     check_namespace(namespace, name, references)
-        .map_err(|message| (Code::BackendNotPermitted, format!("{at}.namespace"), message))?;
+        .map_err(|(code, message)| (code, format!("{at}.namespace"), message))?;
     let Some(port) = wanted.port else {
         let message = format!("no port of Service {namespace}/{name} is named");
         return Err((Code::BackendPortMissing, format!("{at}.port"), message));
@@ -121,17 +121,19 @@ fn resolve(
     })
 }
 
-/// Whether the route may refer to a Service of that namespace; the error is the message.
-fn check_namespace(namespace: &str, name: &str, references: &References<'_, '_>) -> Result<(), String> {
+/// Whether the route may refer to a Service of that namespace.
+fn check_namespace(namespace: &str, name: &str, references: &References<'_, '_>) -> Result<(), (Code, String)> {
     if references.visible.is_some_and(|visible| !visible.contains(namespace)) {
-        return Err(format!("namespace {namespace} is not one of the tenant's, so its Services are out of reach"));
+        let message = format!("namespace {namespace} is not one of the tenant's, so its Services are out of reach");
+        return Err((Code::BackendOutOfReach, message));
     }
     let from = From { group: references.group, kind: references.kind.as_str(), namespace: references.namespace };
     if permitted(references.objects, from, To::object::<Service>(namespace, name)) {
         return Ok(());
     }
     let (kind, own) = (from.kind, from.namespace);
-    Err(format!("no ReferenceGrant in {namespace} lets a {kind} of {own} refer to Service {name}"))
+    let message = format!("no ReferenceGrant in {namespace} lets {kind}s of {own} refer to Service {name}");
+    Err((Code::BackendNotPermitted, message))
 }
 
 fn qualified(group: &str, kind: &str) -> String {

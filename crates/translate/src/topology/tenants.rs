@@ -122,7 +122,10 @@ impl<'a> Arbiter<'a> {
         for (index, host) in tenant.hostnames.iter().enumerate() {
             let pattern = hosts::pattern(host);
             if let Some(claim) = self.hosts.of_another(&pattern, &tenant.name) {
-                let message = format!("{host} clashes with {} of tenant {}", claim.host, claim.holder);
+                let message = format!(
+                    "tenant {} owns {}, so {host} cannot be tenant {}'s",
+                    claim.holder, claim.host, tenant.name
+                );
                 let field = format!("{at}.hostnames[{index}]");
                 sink.push(self.subject.problem(Code::HostClaimedTwice, field, message));
             } else if !found.contains(host) {
