@@ -26,7 +26,7 @@ mod tests;
 const BUFFER_BYTES: usize = 32 << 10;
 
 /// How lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
     /// One JSON object a line.
     #[default]
@@ -36,7 +36,7 @@ pub enum Format {
 }
 
 /// What is logged of each request, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// How lines look.
     pub format: Format,

@@ -1,44 +1,330 @@
 //! The life of one request, on any tier.
+//!
+//! ```text
+//! arrive   who is the client, by which listener, whose host; forwarding fields deleted     (forward/arrival)
+//! admit    same tenant as the TLS name (421), owner known (404), redirect, limits (429, 503)
+//! plan     find the route, decide what happens                                             (bailey-routing)
+//! send     edit the head, tell the application or the next tier where it comes from        (forward/edit, headers)
+//!          open, pump, try again where that is safe                                        (forward/attempt)
+//! answer   when it is ours to answer                                                       (forward/answer)
+//! record   access log, metrics                                                             (forward/record)
+//! ```
+//! The same steps run on every tier. Whether a request came from a client or over a link, and whether it goes to an
+//! endpoint or over a link, makes a difference only in `arrive` and `send`. Nothing here moves a byte of a body.
 
 pub mod address;
+mod answer;
+mod arrival;
+mod attempt;
+mod connection;
+mod edit;
 pub mod headers;
+mod ids;
+mod record;
 
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// What is known of a client's connection before its first request. Made by the front when the connection is accepted
-/// (after PROXY protocol and the TLS handshake), and the same for each request on it.
-#[derive(Debug, Clone)]
-pub struct ConnectionInfo {
-    /// The listener that accepted it.
-    pub listener: Arc<Listener>,
-    /// The other end of the socket.
-    pub peer: SocketAddr,
-    /// Our end of the socket.
-    pub local: SocketAddr,
-    /// The client's address as PROXY protocol gave it. `None` where the listener does not expect it, or for `LOCAL`.
-    /// The front has checked that the peer is listed.
-    pub proxied: Option<SocketAddr>,
-    /// The TLS handshake, on an HTTPS listener.
-    pub tls: Option<TlsInfo>,
+use bailey_http1::RequestHead;
+use bailey_routing::{Arrival as Arrived, Forward, Found, Plan, https_redirect, plan};
+
+use crate::error::{Fate, ProxyError};
+use crate::exchange::Downstream;
+use crate::front::{Intake, Serve};
+use crate::limits::{NoRoom, Place, WorkerTenants};
+use crate::link::{LinkDownstream, LinkService};
+use crate::metrics::Counter;
+use crate::snapshot::{Current, Snapshot};
+use crate::upstream::Backends;
+use crate::worker::Worker;
+use arrival::{Incoming, View};
+use ids::Ids;
+use record::{Meters, Record};
+
+pub use connection::{ConnectionInfo, Listener, TlsInfo};
+pub use record::LogFile;
+
+/// What does not change while a tier runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// `outer`, `inner` or `gateway`: for logs.
+    pub tier: &'static str,
+    /// The name of this tier in `Proxy-Status`, a token: `bailey-outer`.
+    pub name: &'static str,
 }
 
-/// What the TLS handshake told.
-#[derive(Debug, Clone)]
-pub struct TlsInfo {
-    /// The server name, canonical: lower case, no trailing dot.
-    pub sni: Box<str>,
-    /// TLS 1.3 rather than 1.2.
-    pub tls13: bool,
+/// What one worker answers requests with.
+pub struct Forwarder {
+    identity: Identity,
+    /// Ports as declared → ports as clients see them, where they differ.
+    ports: RefCell<BTreeMap<u16, u16>>,
+    worker: Rc<Worker>,
+    backends: Rc<Backends>,
+    current: Arc<Current>,
+    serving: RefCell<Rc<Serving>>,
+    tenants: WorkerTenants,
+    counter: Counter,
+    log: Option<LogFile>,
+    ids: Ids,
 }
 
-/// What a request needs to know of the listener it came through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// Its name in the topology or Gateway.
-    pub name: Box<str>,
-    /// The port that clients know it by, for `X-Forwarded-Port` and redirects.
-    pub port: u16,
-    /// Whether clients speak TLS to it.
-    pub https: bool,
+/// A snapshot, and what this worker remembers as long as it is served.
+struct Serving {
+    snapshot: Arc<Snapshot>,
+    meters: Meters,
+    log: Option<crate::access_log::AccessLog>,
+}
+
+impl Forwarder {
+    /// A worker's forwarder. Call on the worker's own thread.
+    pub fn new(
+        identity: Identity,
+        worker: Rc<Worker>,
+        backends: Rc<Backends>,
+        current: Arc<Current>,
+        tenants: WorkerTenants,
+        counter: Counter,
+        log: Option<LogFile>,
+    ) -> Self {
+        let serving = RefCell::new(Rc::new(Serving::new(current.load_full(), log.as_ref())));
+        Self {
+            identity,
+            ports: RefCell::default(),
+            worker,
+            backends,
+            current,
+            serving,
+            tenants,
+            counter,
+            log,
+            ids: Ids::new(),
+        }
+    }
+
+    /// The snapshot to serve the next request from. Costs a comparison; reference counts that workers share are touched
+    /// only when there is a new one.
+    fn serving(&self) -> Rc<Serving> {
+        let current = self.current.load();
+        let mine = self.serving.borrow().clone();
+        if Arc::ptr_eq(&current, &mine.snapshot) {
+            return mine;
+        }
+        drop(current);
+        self.follow();
+        self.serving.borrow().clone()
+    }
+
+    /// Takes over a new snapshot: connections to endpoints that are gone end with their last request.
+    pub fn follow(&self) {
+        let snapshot = self.current.load_full();
+        let upstreams: Vec<_> = snapshot.table.upstreams().cloned().collect();
+        self.backends.follow(&upstreams);
+        self.tenants.refresh();
+        *self.serving.borrow_mut() = Rc::new(Serving::new(snapshot, self.log.as_ref()));
+    }
+
+    /// Clients reach the declared port `port` at `visible`: what redirects and applications are told.
+    pub fn show(&self, port: u16, visible: u16) {
+        self.ports.borrow_mut().insert(port, visible);
+    }
+
+    fn visible(&self, port: u16) -> u16 {
+        self.ports.borrow().get(&port).copied().unwrap_or(port)
+    }
+
+    /// Hands what has been logged to the writer; called now and then, so that lines do not wait for more.
+    pub fn flush_log(&self) {
+        if let Some(log) = &self.serving.borrow().log {
+            log.flush();
+        }
+    }
+
+    /// Answers one request, whoever brought it. Returns when nothing more will be sent on `down`.
+    pub(crate) async fn answer<D: Downstream>(&self, from: From<'_>, down: &mut D, head: RequestHead) {
+        let serving = self.serving();
+        let active = &self.counter.shard().active_requests;
+        active.add(1);
+        let mut record = Record::new(&serving, &head);
+        match self.arrive(&serving.snapshot, from, head) {
+            Ok(mut incoming) => {
+                record.arrived(&incoming);
+                let result = self.decide(&serving, from, &mut incoming, down, &mut record).await;
+                if let Err(error) = result {
+                    self.fail(error, Some(&incoming), down, &mut record).await;
+                }
+            }
+            Err(error) => self.fail(error, None, down, &mut record).await,
+        }
+        active.sub(1);
+        record.finish(self, &serving);
+    }
+
+    /// Everything between a request that is understood and its answer.
+    async fn decide<D: Downstream>(
+        &self,
+        serving: &Serving,
+        from: From<'_>,
+        incoming: &mut Incoming,
+        down: &mut D,
+        record: &mut Record,
+    ) -> Result<(), ProxyError> {
+        let table = &serving.snapshot.table;
+        let host = incoming.head.authority.host_bytes().clone();
+        Self::same_tenant(&serving.snapshot, from, incoming)?;
+        let listener = table.listener(incoming.listener).ok_or(ProxyError::us(Fate::Internal))?;
+        if let Some(mut policy) = listener.https_redirect.filter(|_| !incoming.https) {
+            policy.port = self.visible(policy.port);
+            let respond = https_redirect(policy, &host, &View(&incoming.head));
+            return answer::planned(&respond, incoming, down, record).await;
+        }
+        let tenant = table.tenant_of(incoming.listener, &host);
+        let _place = self.admit(tenant, from)?;
+        let matched = match table.find(incoming.listener, &host, &View(&incoming.head)) {
+            Found::Matched(matched) => matched,
+            Found::NoHost => return Err(ProxyError::us(Fate::HostUnknown)),
+            Found::NoRoute => return Err(ProxyError::us(Fate::RouteUnknown)),
+        };
+        record.matched(serving, matched.route());
+        let arrived = Arrived { scheme: incoming.scheme(), host: &host, port: incoming.port };
+        match plan(table, matched, &View(&incoming.head), arrived, self.ids.next()) {
+            Plan::Respond(respond) => answer::planned(&respond, incoming, down, record).await,
+            Plan::Forward(forward) => self.send(serving, &forward, incoming, down, record).await,
+        }
+    }
+
+    /// A TLS connection serves the tenant of its server name and no other, whatever it asks for later, and whatever has
+    /// changed since (RFC 9110 15.5.20). A host that nobody owns is 404 before that: nothing is told about others.
+    fn same_tenant(snapshot: &Snapshot, from: From<'_>, incoming: &Incoming) -> Result<(), ProxyError> {
+        let table = &snapshot.table;
+        let host = incoming.head.host();
+        if !table.knows_host(incoming.listener, host) {
+            return Err(ProxyError::us(Fate::HostUnknown));
+        }
+        let From::Client(connection) = from else { return Ok(()) };
+        let Some(tls) = &connection.tls else { return Ok(()) };
+        let sni = tls.sni.as_bytes();
+        let same_listener = table.listener_at(connection.listener.port, sni) == Some(incoming.listener);
+        let same_tenant = || table.tenant_of(incoming.listener, sni) == table.tenant_of(incoming.listener, host);
+        if same_listener && (!snapshot.settings.tenants || (table.knows_host(incoming.listener, sni) && same_tenant()))
+        {
+            return Ok(());
+        }
+        Err(ProxyError::us(Fate::Misdirected))
+    }
+
+    /// Room for the request. At the edge only: a link's requests have been counted there.
+    fn admit(&self, tenant: Option<&Arc<str>>, from: From<'_>) -> Result<Option<Place>, ProxyError> {
+        let (Some(tenant), From::Client(_)) = (tenant, from) else { return Ok(None) };
+        self.tenants.request(tenant).map_err(|no_room| {
+            ProxyError::us(match no_room {
+                NoRoom::InFlight => Fate::TenantBusy,
+                NoRoom::Rate => Fate::RateLimited,
+            })
+        })
+    }
+
+    /// Sends the request on, with copies for mirrors.
+    async fn send<D: Downstream>(
+        &self,
+        serving: &Serving,
+        forward: &Forward<'_>,
+        incoming: &mut Incoming,
+        down: &mut D,
+        record: &mut Record,
+    ) -> Result<(), ProxyError> {
+        edit::request(forward, incoming, serving.snapshot.settings.forwarded);
+        let taps = forward.mirrors.iter().filter_map(|mirror| self.backends.mirror(mirror, incoming.head.clone()));
+        let taps: smallvec::SmallVec<[_; 1]> = taps.collect();
+        let shard = self.counter.shard();
+        shard.mirrors.add(forward.mirrors.len() as u64);
+        self.attempts(forward, incoming, taps, down, record).await
+    }
+
+    /// The answer to a request that went wrong, unless an answer has begun or nobody is there to read it.
+    async fn fail<D: Downstream>(
+        &self,
+        error: ProxyError,
+        incoming: Option<&Incoming>,
+        down: &mut D,
+        record: &mut Record,
+    ) {
+        record.failed(error);
+        if record.status() == 0 {
+            answer::failed(error.fate, incoming, self.identity.name, down, record).await;
+        }
+    }
+}
+
+/// Who brought a request.
+#[derive(Clone, Copy)]
+pub(crate) enum From<'a> {
+    /// A client's connection.
+    Client(&'a ConnectionInfo),
+    /// The outer tier, with what it tells beside the head.
+    Link(&'a bailey_link::RequestMeta<'a>),
+}
+
+impl Serving {
+    fn new(snapshot: Arc<Snapshot>, log: Option<&LogFile>) -> Self {
+        let options = snapshot.settings.access_log.as_ref();
+        let log = options.zip(log).map(|(options, file)| crate::access_log::AccessLog::new(*options, file.0.clone()));
+        Self { snapshot, meters: Meters::default(), log }
+    }
+}
+
+impl Serve for Forwarder {
+    type Open = OpenConnection;
+
+    fn intake(&self, peer: IpAddr) -> Intake {
+        self.serving().snapshot.settings.front.intake(peer)
+    }
+
+    fn open(&self, info: &ConnectionInfo) -> Option<OpenConnection> {
+        let serving = self.serving();
+        let table = &serving.snapshot.table;
+        let tenant = info.tls.as_ref().and_then(|tls| {
+            let listener = table.listener_at(info.listener.port, tls.sni.as_bytes())?;
+            table.tenant_of(listener, tls.sni.as_bytes())
+        });
+        let Ok(place) = tenant.map_or(Ok(None), |tenant| self.tenants.connection(tenant)) else {
+            self.counter.error(ProxyError::us(Fate::TenantConnections));
+            return None;
+        };
+        let counter = self.counter.clone();
+        counter.shard().connections_opened.add(1);
+        Some(OpenConnection { counter, _place: place })
+    }
+
+    async fn serve<D: Downstream>(&self, info: &Rc<ConnectionInfo>, down: &mut D, head: RequestHead) {
+        self.answer(From::Client(info), down, head).await;
+    }
+
+    fn refused(&self, _info: &ConnectionInfo, fate: Fate, status: u16) {
+        let serving = self.serving();
+        let mut record = Record::new(&serving, &RequestHead::default());
+        record.failed(ProxyError::client(fate));
+        record.sent(status, 0);
+        record.finish(self, &serving);
+    }
+}
+
+/// Counts a connection, for its tenant and for the metrics, as long as it lives.
+pub struct OpenConnection {
+    counter: Counter,
+    _place: Option<Place>,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.counter.shard().connections_closed.add(1);
+    }
+}
+
+impl LinkService for Rc<Forwarder> {
+    async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: bailey_link::RequestHead) {
+        self.answer(From::Link(&meta.meta()), down, head).await;
+    }
 }

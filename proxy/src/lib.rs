@@ -28,4 +28,6 @@ pub mod tls;
 pub mod upstream;
 pub mod worker;
 
-pub use tier::{DrainTimes, Role, TierOptions};
+pub use tier::{
+    Address, Applied, DrainTimes, LinkCredentials, LogTarget, Role, StartError, Tier, TierHandle, TierOptions,
+};

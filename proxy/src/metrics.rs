@@ -5,12 +5,13 @@
 //! anything a client sent.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -152,11 +153,7 @@ pub fn render(registry: &Registry) -> String {
 
 /// What is known of a request when it is over.
 #[derive(Debug, Clone, Copy)]
-pub struct Done<'a> {
-    /// The tenant, or nothing.
-    pub tenant: &'a Arc<str>,
-    /// The route, or nothing.
-    pub route: &'a Arc<str>,
+pub struct Done {
     /// Status of the answer.
     pub status: u16,
     /// Why it went wrong, if it did.
@@ -169,18 +166,58 @@ pub struct Done<'a> {
     pub sent: u64,
 }
 
-/// What a worker counts with.
+/// One route as a worker counts it: kept by whoever meets the route again and again.
 #[derive(Debug)]
+pub struct Meter {
+    tenant: Arc<str>,
+    route: Arc<str>,
+    classes: [OnceCell<Arc<Series>>; 6],
+    told: Cell<Option<Instant>>,
+    unsaid: Cell<u64>,
+}
+
+impl Meter {
+    /// A route of a tenant; both may be empty.
+    pub fn new(tenant: Arc<str>, route: Arc<str>) -> Rc<Self> {
+        let classes = std::array::from_fn(|_| OnceCell::new());
+        Rc::new(Self { tenant, route, classes, told: Cell::new(None), unsaid: Cell::new(0) })
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The route.
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
+    /// Whether a line about this route may be logged now, and how many were left out before it: one a second, so that
+    /// a failing application does not fill the disk.
+    pub fn may_tell(&self) -> Option<u64> {
+        let now = Instant::now();
+        if self.told.get().is_some_and(|then| now.duration_since(then) < Duration::from_secs(1)) {
+            self.unsaid.set(self.unsaid.get() + 1);
+            return None;
+        }
+        self.told.set(Some(now));
+        Some(self.unsaid.take())
+    }
+}
+
+/// What a worker counts with. Clones count into the same shard.
+#[derive(Debug, Clone)]
 pub struct Counter {
     shard: Arc<Shard>,
-    series: RefCell<HashMap<Key, Arc<Series>>>,
-    errors: RefCell<HashMap<Reason, Arc<Count>>>,
+    series: Rc<RefCell<HashMap<Key, Arc<Series>>>>,
+    errors: Rc<RefCell<HashMap<Reason, Arc<Count>>>>,
 }
 
 impl Counter {
     /// Counts into `shard`, which must belong to this worker alone.
     pub fn new(shard: Arc<Shard>) -> Self {
-        Self { shard, series: RefCell::default(), errors: RefCell::default() }
+        Self { shard, series: Rc::default(), errors: Rc::default() }
     }
 
     /// The plain counts of this worker.
@@ -189,12 +226,13 @@ impl Counter {
     }
 
     /// Counts a request that is over.
-    pub fn request(&self, done: &Done<'_>) {
+    pub fn request(&self, meter: &Meter, done: &Done) {
         if let Some(error) = done.error {
             self.error(error);
         }
-        let class = (done.status / 100) as u8;
-        let series = self.series_of(Key { tenant: done.tenant.clone(), route: done.route.clone(), class });
+        let class = (done.status / 100).min(5) as u8;
+        let key = || Key { tenant: meter.tenant.clone(), route: meter.route.clone(), class };
+        let series = meter.classes[usize::from(class)].get_or_init(|| self.series_of(key()));
         let seconds = done.took.as_secs_f64();
         let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
         series.buckets[bucket].add(1);

@@ -1,68 +1,264 @@
-//! One tier as a thing to start: what it is told, and what its owner can ask of it.
+//! One tier as a thing to start, feed with objects, and stop. A process may run several (local mode does).
+//!
+//! Decides which ports are open and when workers start and end. What a tier serves is in its [`Snapshot`]; a change of
+//! configuration swaps that and touches no connection.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
+mod credentials;
+mod drain;
+mod options;
+mod ports;
+mod work;
 
-/// Which tier of what this process is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// The tier that faces the internet.
-    Outer {
-        /// Name of the `IngressTopology`.
-        topology: String,
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bailey_kit::admin::{AdminError, AdminServer};
+use bailey_kit::readiness::Readiness;
+use bailey_translate::{Diagnostic, Objects, Options};
+use tokio::sync::{mpsc, watch};
+
+use crate::access_log::Writer;
+use crate::forward::{Identity, LogFile};
+use crate::limits::Tenants;
+use crate::link::LinkSecurity;
+use crate::listen::Admission;
+use crate::metrics::{self, Metrics};
+use crate::snapshot::{Current, Snapshot, build};
+use crate::worker::DrainPhase;
+use ports::Ports;
+use work::Command;
+
+pub use credentials::{CredentialsError, LinkCredentials};
+pub use options::{DrainTimes, LogTarget, Role, TierOptions};
+pub use ports::Address;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a tier does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be had.
+    #[error("cannot listen on {address} for listener {listener}: {source}{}", ports::hint(.source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The listener.
+        listener: String,
+        /// What the system said.
+        source: io::Error,
     },
-    /// The tier of one tenant, reached only through links.
-    Inner {
-        /// Name of the `IngressTopology`.
-        topology: String,
-        /// Name of the tenant.
-        tenant: String,
-    },
-    /// Both in one, without a link: a plain Gateway.
-    Gateway {
-        /// Namespace of the `Gateway`.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
+    /// The tier has links, and no certificates for them.
+    #[error(
+        "a tier of a topology needs the certificates of its link; give the folder with ca.crt, tls.crt and tls.key (--link)"
+    )]
+    NoLink,
+    /// The certificates of the link cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The admin port cannot be had.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The system has no thread to give.
+    #[error("a worker cannot be started")]
+    Thread(#[source] io::Error),
 }
 
-/// Everything a tier is told at its start. What may change later comes from the source.
-#[derive(Debug, Clone)]
-pub struct TierOptions {
-    /// Which tier it is.
-    pub role: Role,
-    /// The folder of YAML it is configured from.
-    pub config: PathBuf,
-    /// Worker threads, each with its own listeners.
-    pub workers: usize,
-    /// The address listeners are bound to.
-    pub address: IpAddr,
-    /// Ports as declared → ports as bound, where they differ (a declared 443 bound as 8443 without root).
-    pub ports: BTreeMap<u16, u16>,
-    /// Folder with `ca.crt`, `tls.crt`, `tls.key` of the link. Not needed by a tier alone.
-    pub link: Option<PathBuf>,
-    /// Address of `/healthz`, `/readyz`, `/metrics`.
-    pub admin: Option<SocketAddr>,
-    /// File of the last good configuration.
-    pub last_good: Option<PathBuf>,
-    /// How long each step of a shutdown takes.
-    pub drain: DrainTimes,
+/// What became of new objects.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What is wrong with them.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Something else is served now than before.
+    pub changed: bool,
+    /// Ports that the objects ask for and that cannot be had. The rest serves.
+    pub refused: Vec<StartError>,
 }
 
-/// The steps of a shutdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DrainTimes {
-    /// How long connections are still accepted after readiness is gone, so that balancers notice first.
-    pub accept: Duration,
-    /// How long requests in progress may take after that.
-    pub finish: Duration,
+/// A running tier. Dropping it cuts everything; see [`TierHandle::drain`].
+pub struct TierHandle {
+    options: TierOptions,
+    current: Arc<Current>,
+    tenants: Arc<Tenants>,
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+    admission: Arc<Admission>,
+    ports: Mutex<Ports>,
+    link: Option<LinkSecurity>,
+    workers: Vec<WorkerThread>,
+    phase: watch::Sender<DrainPhase>,
+    admin: Option<AdminServer>,
+    log: Option<Writer>,
 }
 
-impl Default for DrainTimes {
-    fn default() -> Self {
-        Self { accept: Duration::from_secs(5), finish: Duration::from_secs(30) }
+struct WorkerThread {
+    commands: mpsc::Sender<Command>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// A tier, before it runs.
+pub struct Tier;
+
+impl Tier {
+    /// Starts a tier with a first set of objects. Everything is bound when this returns. Call within a tokio runtime, which
+    /// serves the admin port; the workers have threads and runtimes of their own.
+    pub async fn start(options: TierOptions, objects: &Objects) -> Result<(TierHandle, Applied), StartError> {
+        let readiness = Readiness::new();
+        let (listed, live, bound) = (
+            readiness.task("objects are read"),
+            readiness.task("first table is live"),
+            readiness.task("listeners are bound"),
+        );
+        let link = options.link_security()?;
+        let (metrics, tenants) = (Metrics::new(), Tenants::new(options.workers));
+        let current: Arc<Current> = Arc::new(Current::from_pointee(Snapshot::default()));
+        let first = build(objects, &options.role.scope(), options.translation(), &current.load());
+        let limits = first.snapshot.as_ref().map(|snapshot| snapshot.settings.limits).unwrap_or_default();
+        let admission = Admission::new(limits.connection.total as usize, limits.connection.per_source);
+        let ports = Ports::new(&options, current.clone());
+        let (log, sink) = match options.access_log.open() {
+            Some(to) => Writer::start(to)
+                .map(|(writer, sink)| (Some(writer), Some(LogFile(sink))))
+                .map_err(StartError::Thread)?,
+            None => (None, None),
+        };
+        let (phase, follow) = watch::channel(DrainPhase::Serving);
+        let mut handle = TierHandle {
+            current,
+            tenants,
+            metrics,
+            readiness,
+            admission,
+            ports: Mutex::new(ports),
+            link,
+            workers: Vec::new(),
+            phase,
+            admin: None,
+            log,
+            options,
+        };
+        handle.start_workers(&follow, sink.as_ref())?;
+        listed.done();
+        let mut applied = handle.install(first);
+        if let Some(refused) = applied.refused.pop() {
+            return Err(refused);
+        }
+        handle.listen_for_links()?;
+        bound.done();
+        live.done();
+        handle.start_admin().await?;
+        Ok((handle, applied))
+    }
+}
+
+impl TierHandle {
+    /// Serves these objects from now on. What cannot be used is reported, and the rest serves; equal objects change
+    /// nothing. No connection is touched, no socket bound anew.
+    pub fn apply(&self, objects: &Objects) -> Applied {
+        let built = build(objects, &self.options.role.scope(), self.options.translation(), &self.current.load());
+        self.install(built)
+    }
+
+    fn install(&self, built: crate::snapshot::Built) -> Applied {
+        let process = &self.metrics.process;
+        process.diagnostics.store(built.diagnostics.len() as u64, Ordering::Relaxed);
+        let Some(snapshot) = built.snapshot else {
+            return Applied { diagnostics: built.diagnostics, ..Applied::default() };
+        };
+        self.tenants.configure(snapshot.table.tenants());
+        process.generation.store(snapshot.generation, Ordering::Relaxed);
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        // A new port is bound before the table that tells of it is live, and accepts after.
+        let change = ports.plan(&snapshot.table);
+        self.current.store(Arc::new(snapshot));
+        let refused = ports.carry_out(change, |worker, command| self.tell(worker, command));
+        drop(ports);
+        (0..self.workers.len()).for_each(|worker| self.tell(worker, Command::Follow));
+        Applied { diagnostics: built.diagnostics, changed: true, refused }
+    }
+
+    /// A worker that does not listen is ending; it needs no more commands.
+    fn tell(&self, worker: usize, command: Command) {
+        if let Some(worker) = self.workers.get(worker)
+            && worker.commands.try_send(command).is_err()
+        {
+            tracing::debug!("a worker takes no more commands");
+        }
+    }
+
+    /// Notes whether the configuration is an old one from disk because its source cannot be read.
+    pub fn set_stale(&self, stale: bool) {
+        self.metrics.process.stale.store(u64::from(stale), Ordering::Relaxed);
+    }
+
+    /// Counts a configuration that could not be used at all.
+    pub fn count_rejected(&self) {
+        self.metrics.process.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes new certificates for the link; connections that exist go on.
+    pub fn reload_link(&self, credentials: &LinkCredentials) -> Result<(), CredentialsError> {
+        match &self.link {
+            Some(LinkSecurity::Tls(tls)) => credentials.reload(tls),
+            #[cfg(any(test, feature = "plaintext-link"))]
+            Some(LinkSecurity::Plain) => Ok(()),
+            None => Ok(()),
+        }
+    }
+
+    /// Where clients, or the outer tier, reach this tier.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).addresses()
+    }
+
+    /// Where the admin port is.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(AdminServer::address)
+    }
+
+    /// Everything is bound and a table is live, and the tier is not draining.
+    pub fn is_ready(&self) -> bool {
+        self.readiness.is_ready()
+    }
+
+    /// What is served now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Client connections that are open.
+    pub fn connections(&self) -> usize {
+        self.admission.connections()
+    }
+
+    async fn start_admin(&mut self) -> Result<(), AdminError> {
+        let Some(address) = self.options.admin else { return Ok(()) };
+        let registry = self.metrics.registry(self.options.role.labels());
+        let (metrics, counts) = (self.metrics.clone(), self.log.as_ref().map(|log| log.counts().clone()));
+        let render = move || {
+            let dropped = counts.as_ref().map_or(0, |counts| counts.dropped.load(Ordering::Relaxed));
+            metrics.process.log_dropped.store(dropped, Ordering::Relaxed);
+            metrics::render(&registry)
+        };
+        self.admin = Some(AdminServer::start(address, self.readiness.clone(), Arc::new(render)).await?);
+        Ok(())
+    }
+}
+
+impl TierOptions {
+    fn translation(&self) -> Options {
+        Options { local: self.local }
+    }
+
+    fn identity(&self) -> Identity {
+        let (tier, name) = match self.role {
+            Role::Outer { .. } => ("outer", "bailey-outer"),
+            Role::Inner { .. } => ("inner", "bailey-inner"),
+            Role::Gateway { .. } => ("gateway", "bailey"),
+        };
+        Identity { tier, name }
     }
 }

@@ -7,6 +7,7 @@ use bailey_http1::Fields;
 use ipnet::IpNet;
 
 use crate::error::{Fate, ProxyError};
+use crate::front::Intake;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,15 @@ impl Front {
             Self::ProxyProtocol { from } | Self::ForwardedFor { from, .. } => {
                 from.iter().any(|net| net.contains(&peer))
             }
+        }
+    }
+
+    /// How a new connection from `peer` says who its client is.
+    pub fn intake(&self, peer: IpAddr) -> Intake {
+        match self {
+            Self::ProxyProtocol { .. } if self.trusts(peer) => Intake::ProxyProtocol,
+            Self::ForwardedFor { .. } if self.trusts(peer) => Intake::Forwarder,
+            Self::Nobody | Self::ProxyProtocol { .. } | Self::ForwardedFor { .. } => Intake::Client,
         }
     }
 

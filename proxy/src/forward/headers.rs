@@ -98,6 +98,8 @@ pub struct Origin<'a> {
     pub https: bool,
     /// The host and port that the client asked for.
     pub authority: &'a Authority,
+    /// The port that the client used, where the authority names none.
+    pub port: u16,
     /// The request's id.
     pub request_id: &'a [u8; 16],
 }
@@ -117,7 +119,7 @@ pub fn write_clean(fields: &mut Fields, origin: &Origin<'_>, forwarded: bool) {
             fields.set(b"x-forwarded-host", text.as_bytes());
         }
     }
-    let port = origin.authority.port().unwrap_or(if origin.https { 443 } else { 80 });
+    let port = origin.authority.port().unwrap_or(origin.port);
     fields.set(b"x-forwarded-port", text.clear().decimal(port).as_bytes());
     fields.set(b"x-request-id", &id_text(origin.request_id));
     if forwarded {

@@ -3,21 +3,22 @@
 use super::*;
 use crate::error::Fate;
 
-fn done<'a>(tenant: &'a Arc<str>, route: &'a Arc<str>, milliseconds: u64) -> Done<'a> {
+fn done(milliseconds: u64) -> Done {
     let took = Duration::from_millis(milliseconds);
-    Done { tenant, route, status: 200, error: None, took, received: 10, sent: 100 }
+    Done { status: 200, error: None, took, received: 10, sent: 100 }
 }
 
 #[test]
 fn a_scrape_adds_the_workers_up() {
     let metrics = Metrics::new();
     let (one, two) = (Counter::new(metrics.shard()), Counter::new(metrics.shard()));
-    let (tenant, route) = (Arc::from("team-a"), Arc::from("HTTPRoute team-a/web"));
-    one.request(&done(&tenant, &route, 3));
-    one.request(&done(&tenant, &route, 60));
-    two.request(&done(&tenant, &route, 20_000));
+    let meter = || Meter::new("team-a".into(), "HTTPRoute team-a/web".into());
+    let (here, there) = (meter(), meter());
+    one.request(&here, &done(3));
+    one.request(&here, &done(60));
+    two.request(&there, &done(20_000));
     let error = ProxyError::us(Fate::HostUnknown);
-    two.request(&Done { status: 404, error: Some(error), ..done(&tenant, &route, 1) });
+    two.request(&there, &Done { status: 404, error: Some(error), ..done(1) });
     let text = render(&metrics.registry(vec![("tier", "outer".to_owned())]));
     for line in [
         r#"http_server_request_duration_seconds_count{tier="outer",tenant="team-a",route="HTTPRoute team-a/web",http_response_status_class="2xx"} 3"#,
@@ -46,9 +47,8 @@ fn counts_that_go_down_on_another_worker_s_shard_still_add_up() {
 #[test]
 fn routes_without_end_end_in_one_series() {
     let counter = Counter::new(Metrics::new().shard());
-    let tenant = Arc::from("t");
     for number in 0..MAX_SERIES + 10 {
-        counter.request(&done(&tenant, &Arc::from(number.to_string()), 1));
+        counter.request(&Meter::new("t".into(), number.to_string().into()), &done(1));
     }
     assert!(counter.series.borrow().len() <= MAX_SERIES + 1);
 }

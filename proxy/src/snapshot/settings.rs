@@ -1,11 +1,19 @@
 //! What holds for a whole tier, read from its `TierConfig`; a tier alone has the defaults.
 
-use bailey_translate::{Objects, Scope};
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
+use bailey_crds::{
+    AccessLog, AccessLogFormat, ClientAddress, IngressTopology, Role, TierConfig, TierConfigSpec, TierLimits,
+};
+use bailey_translate::{Objects, Scope, resolve};
+
+use crate::access_log::{self, Field, FieldSet, Format};
 use crate::forward::address::Front;
+use crate::front::FrontLimits;
 
 /// The settings of one snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Who stands in front, and how that tells the client's address.
     pub front: Front,
@@ -13,14 +21,91 @@ pub struct Settings {
     pub tenants: bool,
     /// Write RFC 7239's `Forwarded` for the application too.
     pub forwarded: bool,
+    /// How requests are logged; `None`: they are not.
+    pub access_log: Option<access_log::Options>,
+    /// Limits of the tier.
+    pub limits: TierLimits,
+}
+
+impl Hash for Settings {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.front, self.tenants, self.forwarded, &self.access_log).hash(state);
+        // The limits are numbers all through; their text stands for them.
+        format!("{:?}", self.limits).hash(state);
+    }
 }
 
 impl Settings {
     /// Reads the settings of the tier `scope`.
-    pub(super) fn read(_objects: &Objects, scope: &Scope) -> Self {
-        match scope {
-            Scope::Outer { .. } | Scope::Inner { .. } => Self { tenants: true, ..Self::default() },
-            Scope::Gateway { .. } => Self::default(),
+    pub(super) fn read(objects: &Objects, scope: &Scope) -> Self {
+        let (topology, role, tenant) = match scope {
+            Scope::Outer { topology } => (topology, Role::Outer, None),
+            Scope::Inner { topology, tenant } => (topology, Role::Inner, Some(tenant)),
+            Scope::Gateway { .. } => return Self::default(),
+        };
+        let is_it = |spec: &TierConfigSpec| {
+            spec.role == role && spec.topology.as_ref() == Some(topology) && spec.tenant.as_ref() == tenant
+        };
+        let spec = match objects.get::<IngressTopology>("", topology) {
+            Some(entry) => resolve(entry, objects).tiers.into_iter().map(|tier| tier.spec).find(is_it),
+            None => objects.all::<TierConfig>().map(|(_, entry)| &entry.object.spec).find(|spec| is_it(spec)).cloned(),
+        };
+        spec.map_or_else(|| Self { tenants: true, ..Self::default() }, |spec| Self::of(&spec))
+    }
+
+    fn of(spec: &TierConfigSpec) -> Self {
+        Self {
+            front: spec.client_address.as_ref().map(front).unwrap_or_default(),
+            tenants: true,
+            forwarded: false,
+            access_log: spec.access_log.as_ref().map(log_options),
+            limits: spec.limits,
         }
     }
+
+    /// What fronts allow clients.
+    pub fn front_limits(&self) -> FrontLimits {
+        let TierLimits { http1, body, connection, .. } = &self.limits;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        FrontLimits {
+            http: bailey_http1::Limits {
+                head_bytes: http1.header_bytes as usize,
+                fields: http1.header_fields as usize,
+                target_bytes: http1.target_bytes as usize,
+                ..bailey_http1::Limits::DEFAULT
+            },
+            head: seconds(http1.header_seconds),
+            idle: seconds(connection.idle_seconds),
+            body_silence: seconds(body.stall_seconds),
+            body_rate: body.minimum_bytes_per_second.into(),
+            body_grace: seconds(body.grace_seconds),
+            stall: seconds(body.write_stall_seconds),
+            requests: connection.requests,
+            age: seconds(connection.age_seconds),
+            buffer: body.buffer_bytes as usize,
+        }
+    }
+}
+
+/// Networks that cannot be read are left out: they would trust nobody anyway, and validation has reported them.
+fn front(address: &ClientAddress) -> Front {
+    let networks = |from: &[String]| from.iter().filter_map(|network| network.parse().ok()).collect();
+    match (&address.proxy_protocol, &address.forwarded_for) {
+        (Some(proxy), _) => Front::ProxyProtocol { from: networks(&proxy.from) },
+        (None, Some(forwarded)) => Front::ForwardedFor { from: networks(&forwarded.from), hops: forwarded.hops },
+        (None, None) => Front::Nobody,
+    }
+}
+
+fn log_options(log: &AccessLog) -> access_log::Options {
+    let set = |names: &[String]| {
+        let known = |name: &String| Field::ALL.into_iter().find(|field| field.as_str() == name);
+        names.iter().filter_map(known).collect::<FieldSet>()
+    };
+    let fields = log.fields.clone().unwrap_or_default();
+    let format = match log.format {
+        AccessLogFormat::Json => Format::Json,
+        AccessLogFormat::Clf => Format::Clf,
+    };
+    access_log::Options { format, drop: set(&fields.drop), redact: set(&fields.redact) }
 }

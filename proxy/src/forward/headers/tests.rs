@@ -83,6 +83,7 @@ fn the_application_sees_each_of_our_fields_once() {
         client: "192.0.2.1:5555".parse().unwrap(),
         https: true,
         authority: &authority,
+        port: 443,
         request_id: &[0xab; 16],
     };
     write_clean(&mut fields, &origin, false);
@@ -106,7 +107,8 @@ fn forwarded_quotes_what_rfc_7239_wants_quoted() {
         ("[2001:db8::1]:1", "a.example:8443", true, "for=\"[2001:db8::1]\";host=\"a.example:8443\";proto=https"),
     ] {
         let authority = authority(host);
-        let origin = Origin { client: client.parse().unwrap(), https, authority: &authority, request_id: &[0; 16] };
+        let origin =
+            Origin { client: client.parse().unwrap(), https, authority: &authority, port: 443, request_id: &[0; 16] };
         let mut fields = Fields::new();
         write_clean(&mut fields, &origin, true);
         assert_eq!(fields.get(b"forwarded").unwrap(), expected.as_bytes());

@@ -1,0 +1,165 @@
+//! Attempts at a backend: open, pump, and once more where that can do no harm.
+
+use std::time::Duration;
+
+use bailey_http1::Version;
+use bailey_link::{ClientTls, ClientVersion, RequestMeta, Scheme};
+use bailey_routing::Forward;
+use bailey_routing::ir::{RulePolicy, UpstreamKey};
+use smallvec::SmallVec;
+
+use super::arrival::Incoming;
+use super::record::Record;
+use super::{Forwarder, edit};
+use crate::error::{Fate, ProxyError};
+use crate::exchange::{Downstream, PumpError, PumpLimits, pump};
+use crate::timer::ticks;
+use crate::upstream::retry::{RetryPolicy, Verdict};
+use crate::upstream::{MirrorTap, Opening, Upstream};
+
+/// From the end of the request to the head of the answer, unless the route says otherwise.
+const FIRST_BYTE: Duration = Duration::from_mins(1);
+/// Where the route wants no deadline, and on links, whose other end has deadlines of its own: a bound all the same.
+const LONGEST: Duration = Duration::from_hours(1);
+/// Silence within an answer or a tunnel.
+const SILENCE: Duration = Duration::from_hours(1);
+/// Pause before the first repetition where the route names none.
+const BACKOFF: Duration = Duration::from_millis(25);
+
+/// How long things may take, in ticks of the worker's wheel.
+struct Deadlines {
+    /// When the whole request is over.
+    request: Option<u64>,
+    /// For one attempt.
+    attempt: Option<Duration>,
+    first_byte: Duration,
+}
+
+impl Forwarder {
+    /// Opens the request at the backend and moves everything, more than once if need be.
+    pub(super) async fn attempts<D: Downstream>(
+        &self,
+        forward: &Forward<'_>,
+        incoming: &Incoming,
+        mut taps: SmallVec<[MirrorTap; 1]>,
+        down: &mut D,
+        record: &mut Record,
+    ) -> Result<(), ProxyError> {
+        let about = about(incoming);
+        let opening = Opening::new(&incoming.head, &about);
+        let deadlines = self.deadlines(forward, incoming);
+        let policy = retries(forward.policy);
+        let idempotent = incoming.head.method.is_idempotent() && incoming.head.upgrade.is_none();
+        let deadline = self.worker.wheel.deadline();
+        let mut upstream = self.backends.open(forward.upstream, opening).await?;
+        taps.drain(..).for_each(|tap| upstream.tee(tap));
+        let mut body_done = opening.end;
+        for made in 1..=u8::MAX {
+            record.attempt(upstream.endpoint());
+            let may_refuse = made <= policy.attempts && idempotent;
+            upstream.refuse_statuses(if may_refuse { &policy.codes } else { &[] });
+            let limits = self.limits(&deadlines);
+            let on_head = |head: &mut _| {
+                record.answered();
+                edit::response(forward, head);
+            };
+            let failed = match pump(down, &mut upstream, &deadline, limits, body_done, on_head).await {
+                Ok(moved) => {
+                    record.moved(moved);
+                    return Ok(());
+                }
+                Err(failed) => failed,
+            };
+            record.moved(failed.moved);
+            upstream = self.again(upstream, opening, &failed, made, idempotent, &policy).await?;
+            body_done = failed.moved.request_complete;
+        }
+        Err(ProxyError::us(Fate::Internal))
+    }
+
+    /// The next attempt after a failed one, if there may be one.
+    async fn again(
+        &self,
+        upstream: Upstream,
+        opening: Opening<'_>,
+        failed: &PumpError,
+        made: u8,
+        idempotent: bool,
+        policy: &RetryPolicy,
+    ) -> Result<Upstream, ProxyError> {
+        let error = failed.error;
+        if failed.moved.status != 0 || !error.may_retry(idempotent) {
+            return Err(error);
+        }
+        match upstream.verdict(made, idempotent, policy) {
+            Verdict::GiveUp => return Err(error),
+            Verdict::Again(Duration::ZERO) => {}
+            Verdict::Again(pause) => tokio::time::sleep(pause).await,
+        }
+        self.counter.shard().retries.add(1);
+        // What the first attempt says is nearer to the cause than that the second found nobody.
+        self.backends.reopen(upstream, opening).await.map_err(|_| error)
+    }
+
+    fn deadlines(&self, forward: &Forward<'_>, incoming: &Incoming) -> Deadlines {
+        let wanted = |pick: fn(&RulePolicy) -> Option<Duration>| forward.policy.and_then(pick);
+        let is_link = matches!(forward.upstream.id.key(), UpstreamKey::Link { .. });
+        // A tunnel lasts as long as both sides like; only the answer to the request for it has a deadline.
+        let whole = |limit: &Duration| *limit > Duration::ZERO && incoming.head.upgrade.is_none();
+        let request = wanted(|policy| policy.request_timeout).filter(whole);
+        let before = incoming.deadline_ms.map(|left| Duration::from_millis(left.into()));
+        let request = request.into_iter().chain(before).min();
+        let backend = wanted(|policy| policy.backend_timeout);
+        Deadlines {
+            request: request.map(|limit| self.worker.wheel.now() + ticks(limit)),
+            attempt: backend.filter(whole),
+            first_byte: match backend {
+                Some(Duration::ZERO) => LONGEST,
+                Some(limit) => limit,
+                None if is_link => LONGEST,
+                None => FIRST_BYTE,
+            },
+        }
+    }
+
+    fn limits(&self, deadlines: &Deadlines) -> PumpLimits {
+        let attempt = deadlines.attempt.map(|limit| self.worker.wheel.now() + ticks(limit));
+        PumpLimits {
+            first_byte: deadlines.first_byte,
+            silence: Some(SILENCE),
+            over_at: deadlines.request.into_iter().chain(attempt).min(),
+        }
+    }
+}
+
+fn retries(policy: Option<&RulePolicy>) -> RetryPolicy {
+    let Some(retry) = policy.and_then(|policy| policy.retry.as_ref()) else { return RetryPolicy::default() };
+    RetryPolicy {
+        attempts: retry.attempts.unwrap_or(1).min(10) as u8,
+        codes: retry.codes.to_vec(),
+        backoff: retry.backoff.unwrap_or(BACKOFF),
+    }
+}
+
+/// What the next tier is told beside the head.
+fn about(incoming: &Incoming) -> RequestMeta<'_> {
+    RequestMeta {
+        client: incoming.client,
+        listener: incoming.listener_name.as_bytes(),
+        scheme: if incoming.https { Scheme::Https } else { Scheme::Http },
+        version: match incoming.head.version {
+            Version::Http10 => ClientVersion::Http10,
+            Version::Http11 => ClientVersion::Http11,
+            Version::Http2 => ClientVersion::Http2,
+        },
+        tls: incoming.tls.as_ref().map(|(version, sni)| ClientTls {
+            version: *version,
+            sni: sni.as_bytes(),
+            ..ClientTls::default()
+        }),
+        request_id: incoming.id,
+        hops: incoming.hops.saturating_add(1),
+        deadline_ms: incoming.deadline_ms,
+        ..RequestMeta::default()
+    }
+}

@@ -1,0 +1,155 @@
+//! What a tier is told at its start. What may change later comes with the objects.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailey_translate::Scope;
+
+use super::LinkCredentials;
+use crate::tls::public::CertificateIssuer;
+
+/// Which tier of what this is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The tier that faces the internet.
+    Outer {
+        /// Name of the `IngressTopology`.
+        topology: String,
+    },
+    /// The tier of one tenant, reached only through links.
+    Inner {
+        /// Name of the `IngressTopology`.
+        topology: String,
+        /// Name of the tenant.
+        tenant: String,
+    },
+    /// Both in one, without a link: a plain Gateway.
+    Gateway {
+        /// Namespace of the `Gateway`.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Role {
+    /// What is translated for it.
+    pub fn scope(&self) -> Scope {
+        match self.clone() {
+            Self::Outer { topology } => Scope::Outer { topology },
+            Self::Inner { topology, tenant } => Scope::Inner { topology, tenant },
+            Self::Gateway { namespace, name } => Scope::Gateway { namespace, name },
+        }
+    }
+
+    /// The labels that all its metrics carry.
+    pub fn labels(&self) -> Vec<(&'static str, String)> {
+        match self.clone() {
+            Self::Outer { topology } => vec![("tier", "outer".to_owned()), ("topology", topology)],
+            Self::Inner { topology, tenant } => {
+                vec![("tier", "inner".to_owned()), ("topology", topology), ("tier_tenant", tenant)]
+            }
+            Self::Gateway { namespace, name } => {
+                vec![("tier", "gateway".to_owned()), ("gateway", format!("{namespace}/{name}"))]
+            }
+        }
+    }
+}
+
+/// Everything a tier is told at its start.
+#[derive(Debug, Clone)]
+pub struct TierOptions {
+    /// Which tier it is.
+    pub role: Role,
+    /// Worker threads, each with its own listeners.
+    pub workers: usize,
+    /// The address that listeners, and the link of an inner tier, are bound to.
+    pub address: IpAddr,
+    /// Ports as declared → ports as bound, where they differ because this is how clients reach them (a declared 443 as
+    /// 8443 without root; 0 for any). Redirects name the latter.
+    pub ports: BTreeMap<u16, u16>,
+    /// The port an inner tier waits for links on.
+    pub link_port: u16,
+    /// Certificates of the link. Not needed by a tier alone.
+    pub link: Option<LinkCredentials>,
+    /// Links without TLS: for comparison with proxies that speak plain text to each other.
+    #[cfg(any(test, feature = "plaintext-link"))]
+    pub plaintext_link: bool,
+    /// Makes certificates for names that have none (local mode: the development CA).
+    pub issuer: Option<Arc<dyn CertificateIssuer>>,
+    /// Everything is on this machine: endpoints on loopback are allowed, missing certificates are the issuer's business.
+    pub local: bool,
+    /// Where access logs go, if the objects ask for any.
+    pub access_log: LogTarget,
+    /// Address of `/healthz`, `/readyz`, `/metrics`.
+    pub admin: Option<SocketAddr>,
+    /// How long each step of a shutdown takes.
+    pub drain: DrainTimes,
+}
+
+impl TierOptions {
+    /// A tier with one worker on every address, the port of the link as in a cluster, and no admin port.
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            workers: 1,
+            address: Ipv4Addr::UNSPECIFIED.into(),
+            ports: BTreeMap::new(),
+            link_port: 8443,
+            link: None,
+            #[cfg(any(test, feature = "plaintext-link"))]
+            plaintext_link: false,
+            issuer: None,
+            local: false,
+            access_log: LogTarget::Stdout,
+            admin: None,
+            drain: DrainTimes::default(),
+        }
+    }
+}
+
+/// Where access logs go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard output, which a container's runtime collects.
+    Stdout,
+    /// The end of this file.
+    File(PathBuf),
+    /// Nowhere, whatever the objects say.
+    Nowhere,
+}
+
+impl LogTarget {
+    pub(super) fn open(&self) -> Option<Box<dyn Write + Send>> {
+        match self {
+            Self::Stdout => Some(Box::new(std::io::stdout())),
+            Self::Nowhere => None,
+            Self::File(path) => match std::fs::OpenOptions::new().create(true).append(true).open(path) {
+                Ok(file) => Some(Box::new(file)),
+                Err(error) => {
+                    tracing::warn!(%error, path = %path.display(), "no access log: the file cannot be opened");
+                    None
+                }
+            },
+        }
+    }
+}
+
+/// The steps of a shutdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainTimes {
+    /// How long connections are still accepted after readiness is gone, so that balancers notice first.
+    pub accept: Duration,
+    /// How long requests in progress may take after that.
+    pub finish: Duration,
+}
+
+impl Default for DrainTimes {
+    fn default() -> Self {
+        Self { accept: Duration::from_secs(5), finish: Duration::from_secs(30) }
+    }
+}
