@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bailey_routing::compile;
 use bailey_translate::{Object, Objects, Options, Scope, translate};
 use proptest::prelude::*;
 
@@ -77,6 +78,7 @@ proptest! {
         prop_assert_eq!(ordered.digest(), shuffled.digest());
         let (one, other) = (translate(&ordered, &scope, options), translate(&shuffled, &scope, options));
         prop_assert_eq!(dump::translation(&one), dump::translation(&other));
+        prop_assert_eq!(compile(&one.ir, None).digest(), compile(&other.ir, None).digest());
     }
 }
 
