@@ -217,10 +217,8 @@ impl LinkGroup {
     /// Makes a link and keeps it until it ends; tries again while requests wait.
     async fn keep(self: Rc<Self>, target: Rc<Target>) {
         while !target.gone.get() {
-            let failure = match self.attempt(&target).await {
-                Ok(()) => break,
-                Err(failure) => failure,
-            };
+            // A link that took requests has given its place back when it stopped taking them.
+            let Err(failure) = self.attempt(&target).await else { return };
             let now = Instant::now();
             target.health.borrow_mut().failed(now);
             target.not_before.set(Some(now + target.rest.get()));
