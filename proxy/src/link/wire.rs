@@ -69,6 +69,11 @@ impl Mailbox {
         Poll::Pending
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.borrow().is_empty()
+    }
+
     /// Whether a reset waits behind whatever else waits.
     pub(crate) fn has_reset(&self) -> bool {
         matches!(self.events.borrow().back(), Some(Event::Reset { .. }))

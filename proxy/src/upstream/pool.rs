@@ -331,10 +331,8 @@ impl Group {
             let limit = if last { until } else { until.min(tokio::time::Instant::now() + CONNECT_ONE) };
             let made = tokio::time::timeout_at(limit, make(&member, h2)).await;
             match made.unwrap_or(Err(UpstreamError::ConnectTimeout)) {
-                Ok(ready) => {
-                    member.reached();
-                    return Ok((load, ready));
-                }
+                // Whether the endpoint is well shows when it answers.
+                Ok(ready) => return Ok((load, ready)),
                 Err(error) => {
                     member.failed();
                     if last {
