@@ -15,6 +15,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use crate::addresses::refusal;
 use crate::diagnostics::{Code, Sink};
 use crate::objects::{Entry, Key, Objects};
+use crate::topology::LINK;
 
 /// The label by which an EndpointSlice names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -83,8 +84,8 @@ impl<'a> Upstreams<'a> {
             return (made.id.clone(), !made.endpoints.is_empty());
         }
         let id = UpstreamId::new(key.clone());
-        // The outer tier does not read the Service. Its slices have one port, or name the one of the link.
-        let endpoints = self.endpoints(inner, |name, number| name == "link" || number == i32::from(port), sink);
+        // The outer tier does not read the Service, so the port is known by the link's name or number.
+        let endpoints = self.endpoints(inner, |name, number| name == LINK || number == i32::from(port), sink);
         let ready = !endpoints.is_empty();
         self.made.insert(key, Arc::new(Upstream { id: id.clone(), endpoints }));
         (id, ready)
