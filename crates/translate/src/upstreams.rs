@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bailey_routing::ir::{BackendProtocol, Endpoint, Upstream, UpstreamId, UpstreamKey};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::discovery::v1::{Endpoint as SliceEndpoint, EndpointSlice};
 
 use crate::addresses::refusal;
 use crate::diagnostics::{Code, Sink};
@@ -118,6 +118,15 @@ impl<'a> Upstreams<'a> {
             if endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(false) {
                 continue;
             }
+            if let Some(namespace) = foreign_pod(slice, endpoint) {
+                let message = format!("the endpoint is a Pod of namespace {namespace}");
+                sink.push(slice.subject().problem(
+                    Code::EndpointRefused,
+                    format!("endpoints[{at}].targetRef"),
+                    message,
+                ));
+                continue;
+            }
             for (index, text) in endpoint.addresses.iter().enumerate() {
                 let why = match text.parse::<IpAddr>() {
                     Ok(address) => match refusal(address, self.local) {
@@ -135,6 +144,13 @@ impl<'a> Upstreams<'a> {
         }
         found
     }
+}
+
+/// The namespace of the endpoint's Pod when it is not the slice's own. Whoever may write EndpointSlices could otherwise
+/// reach the Pods of others through his own routes.
+fn foreign_pod<'a>(slice: &Entry<EndpointSlice>, endpoint: &'a SliceEndpoint) -> Option<&'a str> {
+    let namespace = endpoint.target_ref.as_ref().and_then(|target| target.namespace.as_deref())?;
+    (slice.object.metadata.namespace.as_deref() != Some(namespace)).then_some(namespace)
 }
 
 /// The port of the Service, if traffic can be sent to it.
