@@ -10,6 +10,7 @@
 //! `Snapshot`, and is swapped whole; a request keeps the one it started with.
 
 pub mod access_log;
+pub mod args;
 pub mod error;
 pub mod exchange;
 pub mod forward;
@@ -20,6 +21,7 @@ pub mod link;
 pub mod listen;
 pub mod metrics;
 pub mod respond;
+pub mod serve;
 pub mod snapshot;
 pub mod source;
 pub mod tier;

@@ -1,0 +1,173 @@
+//! `bailey up`: runs a folder until Ctrl-C, follows its edits, and says what is live.
+
+pub mod authority;
+pub mod backend;
+pub mod input;
+pub mod issuer;
+pub mod local;
+pub mod notes;
+pub mod plan;
+pub mod serve;
+pub mod stand_in;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use bailey_kit::{logging, signal};
+use bailey_proxy::source::watch;
+use bailey_proxy::tier::{DrainTimes, LogTarget};
+use bailey_translate::Severity;
+
+use crate::args::UpArgs;
+use authority::{ROOT_FILE, default_state, permits};
+use local::{Local, LocalError, LocalOptions};
+
+/// Why `bailey up` did not start or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum UpError {
+    /// The folder does not run.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The folder cannot be watched.
+    #[error("cannot watch {folder}: {source}")]
+    Watch {
+        /// The folder.
+        folder: String,
+        /// What the system answered.
+        source: notify::Error,
+    },
+    /// The system has no runtime or no signals to give.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// The log filter of `BAILEY_LOG`.
+    #[error(transparent)]
+    Log(#[from] logging::FilterError),
+}
+
+/// Runs until a signal ends it.
+pub fn run(args: UpArgs) -> Result<(), UpError> {
+    let filter = std::env::var("BAILEY_LOG").unwrap_or_else(|_| "warn".to_owned());
+    logging::start(&filter, logging::Format::Text)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(up(args))
+}
+
+async fn up(args: UpArgs) -> Result<(), UpError> {
+    let shutdown = signal::shutdown()?;
+    let state = args.state.unwrap_or_else(default_state);
+    let failed = |source| UpError::Watch { folder: args.dir.display().to_string(), source };
+    let options = LocalOptions {
+        folder: args.dir.clone(),
+        state: state.clone(),
+        address: args.address,
+        ports: BTreeMap::from([(80, args.http_port), (443, args.https_port)]),
+        admin_port: args.admin_port,
+        workers: args.workers.into(),
+        access_log: if args.access_log { LogTarget::Stdout } else { LogTarget::Nowhere },
+        drain: DrainTimes { accept: Duration::ZERO, finish: Duration::from_secs(5) },
+    };
+    let mut local = Local::start(options).await?;
+    let mut changes = watch::watch(&args.dir).map_err(failed)?;
+    say(&local);
+    introduce(&local, &state.join("ca").join(ROOT_FILE));
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            _ = &mut shutdown => {
+                eprintln!("stopping");
+                local.stop().await;
+                return Ok(());
+            }
+            more = changes.next() => if more { follow(&mut local).await },
+        }
+    }
+}
+
+/// The table of URLs, and one line to try.
+fn introduce(local: &Local, ca: &Path) {
+    println!("{}", table::urls(local));
+    for (identity, address) in local.backends() {
+        println!("  local backend {}/{} on {address}", identity.namespace, identity.name);
+    }
+    for (inner, _) in local.inners() {
+        if let Some(address) = local.inner(&inner.topology, &inner.tenant) {
+            println!("  inner tier of {} on {address}, for the outer tier only", inner.tenant);
+        }
+    }
+    if let Some(address) = local.fronts().find_map(|(_, tier)| tier.admin_address()) {
+        println!("  health and metrics on http://{address}/readyz and http://{address}/metrics");
+    }
+    if local.https().is_some() {
+        println!("  certificates come from the development CA in {}", ca.display());
+    }
+    if let Some(line) = table::curl(local, ca) {
+        println!("\nTry, and see what the application sees although a header lies:\n\n  {line}\n");
+    }
+    println!("Edits in the folder are live at once. Ctrl-C stops everything.");
+}
+
+/// Takes over an edit and says what came of it.
+async fn follow(local: &mut Local) {
+    match local.reload().await {
+        Ok(()) => {
+            say(local);
+            let routes: usize = local.inners().map(|(_, tier)| tier.snapshot().table.route_count()).sum();
+            eprintln!("live: {routes} routes");
+        }
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("error: {problem}");
+            }
+            eprintln!("the configuration before is kept");
+        }
+    }
+}
+
+/// What is to be said about the folder.
+fn say(local: &Local) {
+    for note in local.notes() {
+        eprintln!("note: {note}");
+    }
+    for diagnostic in local.diagnostics() {
+        eprintln!("{diagnostic}");
+        if diagnostic.severity() == Severity::Error {
+            eprintln!("  the rest of the configuration works");
+        }
+    }
+    for host in unpermitted(local) {
+        eprintln!(
+            "note: the development CA signs only for .localhost, .test and .internal, so browsers will refuse its certificate for {host}"
+        );
+    }
+}
+
+/// Hosts of https listeners that the development CA may not sign for.
+fn unpermitted(local: &Local) -> Vec<String> {
+    use bailey_routing::ir::HostPattern;
+    if local.https().is_none() {
+        return Vec::new();
+    }
+    let mut hosts = Vec::new();
+    for (_, tier) in local.fronts() {
+        let snapshot = tier.snapshot();
+        for host in snapshot.table.routes().flat_map(|route| route.attachments.iter()).flat_map(|a| a.hosts.iter()) {
+            let (name, shown) = match host {
+                HostPattern::Exact(name) => (name.to_string(), name.to_string()),
+                HostPattern::Wildcard(suffix) => {
+                    let name = suffix.trim_start_matches('.').to_owned();
+                    (name.clone(), format!("*.{name}"))
+                }
+                HostPattern::Any => continue,
+            };
+            if !permits(&name) {
+                hosts.push(shown);
+            }
+        }
+    }
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}

@@ -1,0 +1,109 @@
+//! What a folder says: checked as a cluster would check it, with `LocalBackend`s set apart. Decides what may become live; starts nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bailey_proxy::source::file::{self, Document, Problem};
+use bailey_translate::{Diagnostic, Objects};
+
+use super::backend::{Behaviour, LocalBackend};
+use super::serve::Identity;
+
+/// A folder that can be used.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// Every document, for the lines of diagnostics.
+    pub documents: Vec<Document>,
+    /// The objects, without the backends.
+    pub objects: Objects,
+    /// The backends by the Service they stand for.
+    pub backends: BTreeMap<Identity, Backend>,
+    /// What was passed over.
+    pub notes: Vec<Problem>,
+}
+
+/// One `LocalBackend`, found sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// The port that routes name.
+    pub port: u16,
+    /// The Service port's `appProtocol`.
+    pub app_protocol: Option<String>,
+    /// What it does.
+    pub behaviour: Behaviour,
+}
+
+/// Reads a folder. All problems at once, each with its place; one problem is enough for nothing to change.
+pub fn read(folder: &Path) -> Result<Input, Vec<Problem>> {
+    let documents = file::read(folder)?;
+    let (backends, others): (Vec<_>, Vec<_>) = documents.iter().cloned().partition(is_backend);
+    let mut problems: Vec<Problem> = others.iter().flat_map(invalid).collect();
+    let backends = typed(&backends).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
+    let loaded = file::objects(&others).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
+    if !problems.is_empty() {
+        problems.sort();
+        problems.dedup();
+        return Err(problems);
+    }
+    Ok(Input { documents, objects: loaded.objects, backends, notes: loaded.notes })
+}
+
+fn is_backend(document: &Document) -> bool {
+    document.group() == bailey_crds::GROUP && document.kind() == "LocalBackend"
+}
+
+/// What the API server would refuse: the definition's schema and its CEL rules.
+fn invalid(document: &Document) -> Vec<Problem> {
+    if document.group() != bailey_crds::GROUP {
+        return Vec::new();
+    }
+    let violations = bailey_crds::validate(&document.kind(), &document.value());
+    violations
+        .into_iter()
+        .map(|v| document.problem(&v.path, format!("{}: {}: {}", document.kind(), v.path, v.message)))
+        .collect()
+}
+
+fn typed(documents: &[Document]) -> Result<BTreeMap<Identity, Backend>, Vec<Problem>> {
+    let (mut backends, mut problems) = (BTreeMap::new(), Vec::new());
+    for document in documents {
+        match one(document) {
+            Ok((identity, backend)) => {
+                if backends.insert(identity.clone(), backend).is_some() {
+                    let name = format!("{}/{}", identity.namespace, identity.name);
+                    problems
+                        .push(document.problem("", format!("LocalBackend {name} is there twice; keep one of them")));
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(backends) } else { Err(problems) }
+}
+
+fn one(document: &Document) -> Result<(Identity, Backend), Problem> {
+    let read: LocalBackend = serde_path_to_error::deserialize(document.value()).map_err(|error| {
+        document.problem(&error.path().to_string(), format!("LocalBackend: {}: {}", error.path(), error.inner()))
+    })?;
+    let behaviour = read.behaviour().map_err(|wrong| {
+        let path = wrong.split(':').next().unwrap_or_default().to_owned();
+        document.problem(&path, format!("LocalBackend {}: {wrong}", read.metadata.name))
+    })?;
+    let identity = Identity { namespace: read.metadata.namespace, name: read.metadata.name };
+    Ok((identity, Backend { port: read.spec.port, app_protocol: read.spec.app_protocol, behaviour }))
+}
+
+impl Input {
+    /// Diagnostics with the line of their field, each once, the grave ones first.
+    pub fn located(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let place = |mut diagnostic: Diagnostic| {
+            let line = self.documents.iter().find_map(|document| document.locate(&diagnostic));
+            diagnostic.location = line.or(diagnostic.location);
+            diagnostic
+        };
+        let mut placed: Vec<_> = diagnostics.into_iter().map(place).collect();
+        placed.sort_by(|a, b| (a.severity() as u8, a).cmp(&(b.severity() as u8, b)));
+        placed.dedup();
+        placed
+    }
+}

@@ -1,0 +1,176 @@
+//! The command line of `bailey-proxy`: one tier from a folder of YAML. Decides names, defaults and help.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::tier::{CredentialsError, DrainTimes, LinkCredentials, LogTarget, Role, TierOptions};
+
+/// Runs one tier of a topology, or a Gateway's tier alone, from a folder of Kubernetes YAML.
+#[derive(Debug, Parser)]
+#[command(name = "bailey-proxy", version)]
+pub struct Args {
+    /// Which tier this is.
+    #[arg(long, value_enum, env = "BAILEY_TIER")]
+    pub tier: TierKind,
+    /// Name of the `IngressTopology` (outer and inner tier).
+    #[arg(long, value_name = "NAME", env = "BAILEY_TOPOLOGY", required_if_eq_any = [("tier", "outer"), ("tier", "inner")])]
+    pub topology: Option<String>,
+    /// Name of the tenant (inner tier).
+    #[arg(long, value_name = "NAME", env = "BAILEY_TENANT", required_if_eq("tier", "inner"))]
+    pub tenant: Option<String>,
+    /// The Gateway, as NAMESPACE/NAME (a tier alone).
+    #[arg(long, value_name = "NAMESPACE/NAME", env = "BAILEY_GATEWAY", required_if_eq("tier", "gateway"), value_parser = gateway)]
+    pub gateway: Option<(String, String)>,
+    /// Folder of YAML that configures the tier; edits are taken over while it runs.
+    #[arg(long, value_name = "DIR", env = "BAILEY_CONFIG")]
+    pub config: PathBuf,
+    /// Folder with ca.crt, tls.crt and tls.key of the link (outer and inner tier).
+    #[arg(long, value_name = "DIR", env = "BAILEY_LINK")]
+    pub link: Option<PathBuf>,
+    /// Speak plain text on links.
+    #[cfg(any(test, feature = "plaintext-link"))]
+    #[arg(long, conflicts_with = "link")]
+    pub plaintext_link: bool,
+    /// Worker threads [default: one for each core].
+    #[arg(long, value_name = "N", env = "BAILEY_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+    /// Address that listeners are bound to.
+    #[arg(long, value_name = "IP", default_value = "0.0.0.0", env = "BAILEY_ADDRESS")]
+    pub address: IpAddr,
+    /// Port that an inner tier waits for links on.
+    #[arg(long, value_name = "PORT", default_value_t = 8443, env = "BAILEY_LINK_PORT")]
+    pub link_port: u16,
+    /// Bind a declared port as another, such as 443=8443; may be given several times.
+    #[arg(long = "port", value_name = "DECLARED=BOUND", value_parser = mapping)]
+    pub ports: Vec<(u16, u16)>,
+    /// Address of /healthz, /readyz and /metrics [default: none].
+    #[arg(long, value_name = "IP:PORT", env = "BAILEY_ADMIN")]
+    pub admin: Option<SocketAddr>,
+    /// Where access log lines go when the topology asks for them: a file, or `-` for standard output.
+    #[arg(long, value_name = "FILE", default_value = "-", env = "BAILEY_ACCESS_LOG")]
+    pub access_log: PathBuf,
+    /// File that keeps the last good configuration, for a start when the folder cannot be read.
+    #[arg(long, value_name = "FILE", env = "BAILEY_LAST_GOOD")]
+    pub last_good: Option<PathBuf>,
+    /// Let backends have loopback addresses: everything runs on this machine.
+    #[arg(long)]
+    pub local: bool,
+    /// Seconds in which connections are still accepted after SIGTERM.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "BAILEY_DRAIN_ACCEPT")]
+    pub drain_accept: u32,
+    /// Seconds that requests in progress then have to finish.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BAILEY_DRAIN_FINISH")]
+    pub drain_finish: u32,
+    /// What to log: a level, or target=level, comma-separated.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "BAILEY_LOG")]
+    pub log: String,
+}
+
+/// The tiers a process can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TierKind {
+    /// Faces the internet and owns hostnames.
+    Outer,
+    /// Routes to one tenant's applications.
+    Inner,
+    /// Both in one, for a plain Gateway.
+    Gateway,
+}
+
+fn gateway(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok((namespace.to_owned(), name.to_owned()))
+        }
+        Some(_) | None => Err("write NAMESPACE/NAME".to_owned()),
+    }
+}
+
+fn mapping(text: &str) -> Result<(u16, u16), String> {
+    let pair = text.split_once('=').and_then(|(declared, bound)| Some((declared.parse().ok()?, bound.parse().ok()?)));
+    pair.ok_or_else(|| "write DECLARED=BOUND, such as 443=8443".to_owned())
+}
+
+impl Args {
+    /// The options they come to. Reads the link certificates.
+    pub fn options(&self) -> Result<TierOptions, CredentialsError> {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(TierOptions {
+            workers: self.workers.map_or_else(cores, usize::from),
+            address: self.address,
+            ports: self.ports.iter().copied().collect(),
+            link_port: self.link_port,
+            link: self.link.as_deref().map(LinkCredentials::read).transpose()?,
+            #[cfg(any(test, feature = "plaintext-link"))]
+            plaintext_link: self.plaintext_link,
+            admin: self.admin,
+            access_log: match self.access_log.to_str() {
+                Some("-") => LogTarget::Stdout,
+                Some(_) | None => LogTarget::File(self.access_log.clone()),
+            },
+            local: self.local,
+            drain: DrainTimes {
+                accept: Duration::from_secs(self.drain_accept.into()),
+                finish: Duration::from_secs(self.drain_finish.into()),
+            },
+            ..TierOptions::new(self.role())
+        })
+    }
+
+    /// Clap has made sure that what a tier needs is there.
+    fn role(&self) -> Role {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        match self.tier {
+            TierKind::Outer => Role::Outer { topology: text(&self.topology) },
+            TierKind::Inner => Role::Inner { topology: text(&self.topology), tenant: text(&self.tenant) },
+            TierKind::Gateway => {
+                let (namespace, name) = self.gateway.clone().unwrap_or_default();
+                Role::Gateway { namespace, name }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, String> {
+        Args::try_parse_from(line.split(' ')).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn each_tier_needs_its_names() {
+        assert!(parse("bailey-proxy --tier outer --config d").unwrap_err().contains("--topology"));
+        assert!(parse("bailey-proxy --tier inner --topology m --config d").unwrap_err().contains("--tenant"));
+        assert!(parse("bailey-proxy --tier gateway --gateway web --config d").unwrap_err().contains("NAMESPACE/NAME"));
+    }
+
+    #[test]
+    fn options_follow_from_the_arguments() {
+        let args =
+            parse("bailey-proxy --tier gateway --gateway a/b --config d --workers 2 --port 443=8443 --port 80=0");
+        let options = args.unwrap().options().unwrap();
+        assert_eq!(options.role, Role::Gateway { namespace: "a".to_owned(), name: "b".to_owned() });
+        assert_eq!((options.workers, options.ports[&443], options.ports[&80]), (2, 8443, 0));
+        assert!(
+            parse("bailey-proxy --tier gateway --gateway a/b --config d --port 443").unwrap_err().contains("443=8443")
+        );
+    }
+
+    #[test]
+    fn a_link_folder_that_is_not_there_is_named() {
+        let args = parse("bailey-proxy --tier outer --topology m --config d --link /nowhere").unwrap();
+        assert!(args.options().unwrap_err().to_string().contains("/nowhere/ca.crt"));
+    }
+}

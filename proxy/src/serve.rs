@@ -1,0 +1,159 @@
+//! `bailey-proxy` from its start to its end: a folder, a tier, the edits of the folder, a signal.
+
+use std::path::Path;
+
+use bailey_kit::signal;
+use bailey_translate::{Object, Objects, Severity};
+use serde_json::Value;
+
+use crate::args::Args;
+use crate::source::disk::{self, DiskError};
+use crate::source::file::{self, Document, Problem};
+use crate::source::watch;
+use crate::tier::{Applied, CredentialsError, StartError, Tier, TierHandle};
+
+/// Why the process could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The link certificates cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The folder has problems, and there is no last good configuration.
+    #[error("the configuration cannot be used:\n{}", listed(.0))]
+    Config(Vec<Problem>),
+    /// The tier could not start.
+    #[error(transparent)]
+    Tier(#[from] StartError),
+    /// The folder cannot be watched.
+    #[error("cannot watch {folder}: {source}")]
+    Watch {
+        /// The folder.
+        folder: String,
+        /// What the system answered.
+        source: notify::Error,
+    },
+    /// The last good configuration cannot be used either.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The system refuses to hand over signals.
+    #[error("cannot wait for signals: {0}")]
+    Signal(#[source] std::io::Error),
+}
+
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs until a signal ends it.
+pub async fn serve(args: &Args) -> Result<(), ServeError> {
+    let shutdown = signal::shutdown().map_err(ServeError::Signal)?;
+    let failed = |source| ServeError::Watch { folder: args.config.display().to_string(), source };
+    let config = Config::first(args)?;
+    let mut changes = watch::watch(&args.config).map_err(failed)?;
+    let (tier, applied) = Tier::start(args.options()?, &config.objects).await?;
+    tier.set_stale(config.stale);
+    config.report(&applied);
+    config.keep(args.last_good.as_deref(), &tier);
+    for address in tier.addresses() {
+        tracing::info!(port = address.port, address = %address.address, "listening");
+    }
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            signal = &mut shutdown => {
+                tracing::info!(signal = signal.as_str(), "draining");
+                tier.drain().await;
+                return Ok(());
+            }
+            more = changes.next() => if more { reload(args, &tier) },
+        }
+    }
+}
+
+/// Takes over an edit; one with problems changes nothing.
+fn reload(args: &Args, tier: &TierHandle) {
+    let config = match Config::read(&args.config) {
+        Ok(config) => config,
+        Err(problems) => {
+            tier.count_rejected();
+            for problem in &problems {
+                tracing::error!("{problem}");
+            }
+            tracing::error!("the configuration before is kept");
+            return;
+        }
+    };
+    let applied = tier.apply(&config.objects);
+    tier.set_stale(false);
+    config.report(&applied);
+    config.keep(args.last_good.as_deref(), tier);
+    if applied.changed {
+        tracing::info!(generation = tier.snapshot().generation, "configuration is live");
+    }
+}
+
+/// Objects, and where they are from.
+struct Config {
+    documents: Vec<Document>,
+    objects: Objects,
+    /// They come from disk because the folder cannot be used.
+    stale: bool,
+}
+
+impl Config {
+    fn read(folder: &Path) -> Result<Self, Vec<Problem>> {
+        let documents = file::read(folder)?;
+        let loaded = file::objects(&documents)?;
+        for note in &loaded.notes {
+            tracing::info!("{note}");
+        }
+        Ok(Self { documents, objects: loaded.objects, stale: false })
+    }
+
+    /// What to start with: the folder, or else the last good configuration.
+    fn first(args: &Args) -> Result<Self, ServeError> {
+        let problems = match Self::read(&args.config) {
+            Ok(config) => return Ok(config),
+            Err(problems) => problems,
+        };
+        let last = args.last_good.as_deref().map(disk::load).transpose()?.flatten();
+        let Some(last) = last else { return Err(ServeError::Config(problems)) };
+        for problem in &problems {
+            tracing::error!("{problem}");
+        }
+        tracing::warn!(
+            version = last.version,
+            digest = last.digest,
+            "the folder cannot be used: starting from the last good configuration"
+        );
+        let mut objects = Objects::default();
+        for object in last.objects.into_iter().filter_map(|value| Object::from_value(value).ok()) {
+            objects.insert_any(object, None);
+        }
+        Ok(Self { documents: Vec::new(), objects, stale: true })
+    }
+
+    fn report(&self, applied: &Applied) {
+        for refused in &applied.refused {
+            tracing::error!("{refused}");
+        }
+        for diagnostic in &applied.diagnostics {
+            let mut located = diagnostic.clone();
+            located.location = self.documents.iter().find_map(|d| d.locate(diagnostic)).or(located.location);
+            match diagnostic.severity() {
+                Severity::Error => tracing::error!("{located}"),
+                Severity::Warning => tracing::warn!("{located}"),
+                Severity::Info => tracing::info!("{located}"),
+            }
+        }
+    }
+
+    /// Keeps it for a start without the folder. That it cannot be kept is said, and nothing else: serving goes on.
+    fn keep(&self, path: Option<&Path>, tier: &TierHandle) {
+        let Some(path) = path.filter(|_| !self.stale) else { return };
+        let values: Vec<Value> = self.documents.iter().map(Document::value).collect();
+        if let Err(error) = disk::save(path, &values, &format!("{:032x}", tier.snapshot().digest)) {
+            tracing::warn!("{error}");
+        }
+    }
+}
