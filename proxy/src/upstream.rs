@@ -341,7 +341,7 @@ impl Backend for Upstream {
     fn cancel(&mut self, reason: ResetReason) {
         match &mut self.kind {
             Kind::Link(stream) => stream.cancel(reason),
-            Kind::H1(exchange) => exchange.cancel(),
+            Kind::H1(exchange) => exchange.cancel(reason),
             Kind::H2(exchange) => exchange.cancel(reason),
         }
     }

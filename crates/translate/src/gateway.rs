@@ -3,22 +3,24 @@
 //! Decides which listeners can be served and which of their certificates may be used. A listener that cannot be served is
 //! left out and harms no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod certificates;
+mod conflicts;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bailey_crds::gateway::{
-    FromNamespaces, Gateway, GatewayClass, GrpcRoute, HttpRoute, Listener as Wanted, ListenerProtocol, SecretReference,
-    TlsMode,
+    FromNamespaces, Gateway, GatewayClass, GrpcRoute, HttpRoute, Listener as Wanted, ListenerProtocol, TlsMode,
 };
-use bailey_routing::ir::{CertificateRef, HostPattern, Listener, ListenerProtocol as Spoken, RouteKind};
-use k8s_openapi::api::core::v1::Secret;
+use bailey_routing::ir::{HostPattern, Listener, ListenerProtocol as Spoken, RouteKind};
 
 use crate::diagnostics::{Code, ObjectRef, Reason, Sink, Subject};
 use crate::hosts;
 use crate::objects::{Entry, Key, Kind, Objects};
 use crate::parents::{Admission, Parent, ParentListener};
-use crate::references::{From, To, permitted};
 use crate::selectors;
+
+pub(crate) use certificates::check_secret;
 
 /// The name by which a `GatewayClass` says that a Gateway is Bailey's.
 pub const CONTROLLER: &str = "bailey.dev/gateway-controller";
@@ -77,7 +79,7 @@ pub(crate) fn translate(key: &Key, entry: &Entry<Gateway>, objects: &Objects, lo
     let context = Context { objects, gateway, subject: entry.subject(), namespace: &key.namespace, local };
     crate::unknown::report(entry, sink);
     report_unsupported(&context, sink);
-    let conflicts = conflicts(&context, sink);
+    let conflicts = conflicts::find(&gateway.spec.listeners, &context.subject, sink);
     let mut served = Served {
         parent: Parent { key: key.clone(), listeners: Vec::new(), grant: None },
         listeners: Vec::new(),
@@ -101,53 +103,6 @@ fn report_unsupported(context: &Context<'_>, sink: &mut Sink) {
     for (field, _) in present.into_iter().filter(|(_, present)| *present) {
         let message = format!("{field} is not supported yet and has no effect");
         sink.push(context.subject.problem(Code::UnsupportedField, format!("spec.{field}"), message));
-    }
-}
-
-/// Which listeners, by index, exclude each other.
-fn conflicts(context: &Context<'_>, sink: &mut Sink) -> BTreeMap<usize, Code> {
-    let listeners = &context.gateway.spec.listeners;
-    let mut found = BTreeMap::new();
-    for (index, listener) in listeners.iter().enumerate() {
-        let clash = listeners.iter().enumerate().find_map(|(at, other)| {
-            let code = clash(listener, other)?;
-            (at != index).then_some((code, other))
-        });
-        let repeated = listeners[..index].iter().any(|other| other.name == listener.name);
-        let at = format!("spec.listeners[{index}]");
-        if repeated {
-            let message = format!("the name {} is taken", listener.name);
-            sink.push(context.subject.problem(Code::DuplicateListener, format!("{at}.name"), message));
-            found.insert(index, Code::DuplicateListener);
-        } else if let Some((code, other)) = clash {
-            let message = format!("listener {} clashes with listener {}", listener.name, other.name);
-            sink.push(context.subject.problem(code, at, message));
-            found.insert(index, code);
-        }
-    }
-    found
-}
-
-/// Why two listeners cannot both be served: they share the port, and nothing tells their connections apart.
-fn clash(one: &Wanted, other: &Wanted) -> Option<Code> {
-    if one.port != other.port || transport(&one.protocol) != transport(&other.protocol) {
-        return None;
-    }
-    if one.protocol != other.protocol {
-        return Some(Code::ListenerProtocolConflict);
-    }
-    let host = |listener: &Wanted| hosts::parse(listener.hostname.as_deref().unwrap_or_default()).ok();
-    (host(one) == host(other)).then_some(Code::ListenerHostnameConflict)
-}
-
-fn transport(protocol: &ListenerProtocol) -> &'static str {
-    match protocol {
-        ListenerProtocol::Udp => "UDP",
-        ListenerProtocol::Http
-        | ListenerProtocol::Https
-        | ListenerProtocol::Tls
-        | ListenerProtocol::Tcp
-        | ListenerProtocol::Other(_) => "TCP",
     }
 }
 
@@ -289,69 +244,5 @@ impl Context<'_> {
                 refuse(format!("{field}.from"), format!("{other:?} is none of All, Same and Selector"))
             }
         }
-    }
-
-    /// The certificates that can be used, and the first problem with one.
-    fn certificates(
-        &self,
-        wanted: &Wanted,
-        protocol: Spoken,
-        at: &str,
-        sink: &mut Sink,
-    ) -> (Vec<CertificateRef>, Reason) {
-        let references = wanted.tls.as_ref().map(|tls| tls.certificate_refs.as_slice()).unwrap_or_default();
-        if protocol != Spoken::Https {
-            return (Vec::new(), Reason::ResolvedRefs);
-        }
-        let mut found = Vec::new();
-        let mut reason = None;
-        if references.is_empty() && !self.local {
-            let message = "the listener names no certificate".to_owned();
-            sink.push(self.subject.problem(Code::CertificateNotFound, format!("{at}.tls"), message));
-            reason = Some(Code::CertificateNotFound.reason());
-        }
-        for (index, reference) in references.iter().enumerate() {
-            match self.certificate(reference) {
-                Ok(certificate) => found.push(certificate),
-                Err((code, message)) => {
-                    let field = format!("{at}.tls.certificateRefs[{index}]");
-                    sink.push(self.subject.problem(code, field, message));
-                    reason.get_or_insert(code.reason());
-                }
-            }
-        }
-        (found, reason.unwrap_or(Reason::ResolvedRefs))
-    }
-
-    fn certificate(&self, reference: &SecretReference) -> Result<CertificateRef, (Code, String)> {
-        let name = &reference.name;
-        if reference.group != Secret::GROUP || reference.kind != Secret::KIND {
-            return Err((Code::CertificateKind, format!("{} {name} is not a Secret", reference.kind)));
-        }
-        let namespace = reference.namespace.as_deref().unwrap_or(self.namespace);
-        let from = From::kind::<Gateway>(self.namespace);
-        if !permitted(self.objects, from, To::object::<Secret>(namespace, name)) {
-            let message =
-                format!("no ReferenceGrant in {namespace} lets Gateways of {} refer to Secret {name}", self.namespace);
-            return Err((Code::CertificateNotPermitted, message));
-        }
-        check_secret(self.objects, namespace, name)
-    }
-}
-
-/// The certificate in a Secret, if it looks like one. Whether it parses is for those who load it to say.
-pub(crate) fn check_secret(objects: &Objects, namespace: &str, name: &str) -> Result<CertificateRef, (Code, String)> {
-    let Some(secret) = objects.get::<Secret>(namespace, name) else {
-        return Err((Code::CertificateNotFound, format!("there is no Secret {namespace}/{name}")));
-    };
-    let is_pem = |key: &str| {
-        let data = secret.object.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());
-        let text = secret.object.string_data.as_ref().and_then(|data| data.get(key)).map(String::as_bytes);
-        let bytes = text.or(data).unwrap_or_default();
-        bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
-    };
-    match ["tls.crt", "tls.key"].into_iter().find(|key| !is_pem(key)) {
-        Some(key) => Err((Code::CertificateUnusable, format!("Secret {namespace}/{name} has no PEM in {key}"))),
-        None => Ok(CertificateRef { namespace: namespace.into(), name: name.into() }),
     }
 }

@@ -3,6 +3,8 @@
 //! The rules are Gateway API's, with one more in a topology: no host beyond those granted to the tenant. A parent is
 //! either a Gateway object or the Gateway that a topology implies for a tenant; routes cannot tell the difference.
 
+mod grant;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use crate::diagnostics::{Code, Diagnostic, Reason, Sink, Subject};
 use crate::hosts;
 use crate::objects::{Key, Kind, Objects};
 use crate::selectors::{namespace_labels, selects};
+
+pub(crate) use grant::{Front, Grant};
 
 /// A Gateway as routes see it.
 #[derive(Debug)]
@@ -41,27 +45,6 @@ pub(crate) enum Admission {
     Same,
     None,
     Selector(LabelSelector),
-}
-
-/// What a topology grants to one tenant.
-#[derive(Debug)]
-pub(crate) struct Grant {
-    pub(crate) tenant: Arc<str>,
-    pub(crate) namespaces: BTreeSet<String>,
-    pub(crate) hosts: Vec<HostPattern>,
-    /// Hosts of the topology's other tenants, as far as they are known here, with their owner.
-    pub(crate) others: Vec<(HostPattern, String)>,
-    /// The listeners of the outer tier, which parentRefs name; `None` where they are not known.
-    pub(crate) fronts: Option<Vec<Front>>,
-}
-
-/// A listener of the outer tier as routes name it.
-#[derive(Debug)]
-pub(crate) struct Front {
-    pub(crate) name: String,
-    pub(crate) port: u16,
-    /// Whether requests come through; a listener that redirects to https lets none.
-    pub(crate) serves: bool,
 }
 
 /// The hosts a route names; `None` is every host of its listeners.
@@ -233,24 +216,6 @@ impl Parent {
 fn is_selected(wanted: &ParentReference, name: &str, port: u16) -> bool {
     wanted.section_name.as_deref().is_none_or(|wanted| wanted == name)
         && wanted.port.is_none_or(|wanted| wanted == port)
-}
-
-impl Grant {
-    /// The problem of a host that is not the tenant's, or `None` when some of it is.
-    fn refuse(&self, subject: &Subject, field: &str, host: &HostPattern) -> Option<Diagnostic> {
-        if self.hosts.iter().any(|granted| granted.intersect(host).is_some()) {
-            return None;
-        }
-        let granted = list(&self.hosts);
-        let owner = self.others.iter().find(|(other, _)| other.intersect(host).is_some());
-        Some(if let Some((_, owner)) = owner {
-            let message = format!("{host} belongs to tenant {owner}; tenant {} has {granted}", self.tenant);
-            subject.problem(Code::HostOfOtherTenant, field, message)
-        } else {
-            let message = format!("{host} is not granted to tenant {}, which has {granted}", self.tenant);
-            subject.problem(Code::HostNotGranted, field, message)
-        })
-    }
 }
 
 /// The hosts that a route names, each problem reported.

@@ -167,7 +167,7 @@ impl Router<'_, '_> {
         let mut names = BTreeSet::new();
         for (index, parts) in object.rules().iter().enumerate() {
             let at = format!("spec.rules[{index}]");
-            let mut problems = Problems::new(subject, self.sink);
+            let mut problems = Problems::new(R::ROUTE, subject, self.sink);
             if let Some(name) = parts.name.filter(|name| !names.insert(*name)) {
                 problems.found(Code::DuplicateRuleName, &format!("{at}.name"), format!("{name} is taken"));
             }

@@ -113,9 +113,13 @@ fn serve(objects: &Objects, served: Served, options: Options, sink: &mut Sink) -
     Translation { ir, diagnostics: Vec::new(), parents, listeners: statuses }
 }
 
-/// Says of every Ingress that nothing serves it yet.
+/// Says of every Ingress that is meant for Bailey, or for nobody in particular, that nothing serves it yet.
 fn report_ingresses(objects: &Objects, parent: &Parent, sink: &mut Sink) {
     for (_, entry) in objects.all::<Ingress>().filter(|(key, _)| parent.sees(&key.namespace)) {
+        let class = entry.object.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
+        if class.is_some_and(|class| class != parent.key.name && class != "bailey") {
+            continue;
+        }
         let message = "Ingress is not supported yet in this version; nothing serves this object".to_owned();
         sink.push(entry.subject().problem(Code::UnsupportedKind, "", message));
     }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use bailey_routing::ir::{BackendProtocol, Endpoint, Upstream, UpstreamId, UpstreamKey};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::discovery::v1::{Endpoint as SliceEndpoint, EndpointSlice};
 
 use crate::addresses::refusal;
 use crate::diagnostics::{Code, Sink};
 use crate::objects::{Entry, Key, Objects};
+use crate::topology::LINK;
 
 /// The label by which an EndpointSlice names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -83,8 +84,8 @@ impl<'a> Upstreams<'a> {
             return (made.id.clone(), !made.endpoints.is_empty());
         }
         let id = UpstreamId::new(key.clone());
-        // The outer tier does not read the Service. Its slices have one port, or name the one of the link.
-        let endpoints = self.endpoints(inner, |name, number| name == "link" || number == i32::from(port), sink);
+        // The outer tier does not read the Service, so the port is known by the link's name or number.
+        let endpoints = self.endpoints(inner, |name, number| name == LINK || number == i32::from(port), sink);
         let ready = !endpoints.is_empty();
         self.made.insert(key, Arc::new(Upstream { id: id.clone(), endpoints }));
         (id, ready)
@@ -117,6 +118,15 @@ impl<'a> Upstreams<'a> {
             if endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(false) {
                 continue;
             }
+            if let Some(namespace) = foreign_pod(slice, endpoint) {
+                let message = format!("the endpoint is a Pod of namespace {namespace}");
+                sink.push(slice.subject().problem(
+                    Code::EndpointRefused,
+                    format!("endpoints[{at}].targetRef"),
+                    message,
+                ));
+                continue;
+            }
             for (index, text) in endpoint.addresses.iter().enumerate() {
                 let why = match text.parse::<IpAddr>() {
                     Ok(address) => match refusal(address, self.local) {
@@ -134,6 +144,13 @@ impl<'a> Upstreams<'a> {
         }
         found
     }
+}
+
+/// The namespace of the endpoint's Pod when it is not the slice's own. Whoever may write EndpointSlices could otherwise
+/// reach the Pods of others through his own routes.
+fn foreign_pod<'a>(slice: &Entry<EndpointSlice>, endpoint: &'a SliceEndpoint) -> Option<&'a str> {
+    let namespace = endpoint.target_ref.as_ref().and_then(|target| target.namespace.as_deref())?;
+    (slice.object.metadata.namespace.as_deref() != Some(namespace)).then_some(namespace)
 }
 
 /// The port of the Service, if traffic can be sent to it.

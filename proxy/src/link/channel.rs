@@ -45,12 +45,13 @@ impl Channel {
         self.reason = reason;
     }
 
-    /// How much may be sent now; waits for room otherwise. `None` when the link is lost.
+    /// How much may be sent now; waits for room otherwise. `None` when the link is lost and nothing that came before is left to be taken.
     pub(crate) fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
         if self.wire.is_broken() {
-            return Poll::Ready(None);
-        }
-        if self.push() {
+            if self.mailbox.is_empty() {
+                return Poll::Ready(None);
+            }
+        } else if self.push() {
             let room = self.wire.act(|connection| connection.capacity(self.stream));
             if room > 0 {
                 return Poll::Ready(Some(room));

@@ -217,16 +217,17 @@ impl LinkGroup {
     /// Makes a link and keeps it until it ends; tries again while requests wait.
     async fn keep(self: Rc<Self>, target: Rc<Target>) {
         while !target.gone.get() {
-            let failure = match self.attempt(&target).await {
-                Ok(()) => break,
-                Err(failure) => failure,
-            };
+            // A link that took requests has given its place back when it stopped taking them.
+            let Err(failure) = self.attempt(&target).await else { return };
             let now = Instant::now();
             target.health.borrow_mut().failed(now);
             target.not_before.set(Some(now + target.rest.get()));
             target.rest.set((target.rest.get() * 2).min(LONGEST_REST));
-            self.last_failure.set(Some(failure));
-            tracing::debug!(tenant = %self.tenant, address = %target.address, %failure, "no link");
+            if self.last_failure.replace(Some(failure)) == Some(failure) {
+                tracing::debug!(tenant = %self.tenant, address = %target.address, %failure, "still no link");
+            } else {
+                tracing::warn!(tenant = %self.tenant, address = %target.address, %failure, "no link");
+            }
             if self.waiting.get() == 0 {
                 break;
             }
@@ -301,6 +302,7 @@ impl End for ClientEnd {
         match event {
             Event::Ready(_) => {
                 self.was_ready.set(true);
+                self.group.last_failure.set(None);
                 let target = &self.link.target;
                 target.health.borrow_mut().reached();
                 target.rest.set(REST);

@@ -37,7 +37,7 @@ async fn handshake(stream: TcpStream, tls: &LinkTls, tenant: &str) -> Option<Io>
     let connection = rustls::ClientConnection::new(config, LinkTls::server_name()).ok()?;
     let mut io = Io::tls(stream, connection.into());
     if let Err(error) = poll_fn(|cx| io.poll_handshake(cx)).await {
-        tracing::warn!(%tenant, %error, "the handshake of a link failed");
+        tracing::debug!(%tenant, %error, "the handshake of a link failed");
         return None;
     }
     check_alpn(io.connection()?).ok()?;

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bailey_link::{Connection, ConnectionError, Event, StreamId};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
 use crate::io::Io;
@@ -23,8 +23,12 @@ use crate::timer::{Deadline, Wheel};
 const SILENCE: Duration = Duration::from_secs(15);
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Bytes of one read.
-const READ: usize = 64 * 1024;
+/// Size of the blocks that are read into; frames are parts of them.
+const BLOCK: usize = 64 * 1024;
+/// Bytes to make room for before a read from a plain socket, which fills a whole block if it can.
+const ROOM: usize = 16 * 1024;
+/// Pieces of a body shorter than this are moved out of their block when they have to wait, as each would keep a block alive.
+const MOVE_BELOW: usize = 8 * 1024;
 /// Reads in one turn before others get theirs.
 const READS: usize = 8;
 /// Slices of one write.
@@ -65,6 +69,11 @@ impl Mailbox {
         Poll::Pending
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.borrow().is_empty()
+    }
+
     /// Whether a reset waits behind whatever else waits.
     pub(crate) fn has_reset(&self) -> bool {
         matches!(self.events.borrow().back(), Some(Event::Reset { .. }))
@@ -84,8 +93,16 @@ impl Mailbox {
         }
     }
 
-    fn deliver(&self, event: Event) {
-        self.events.borrow_mut().push_back(event);
+    fn deliver(&self, mut event: Event) {
+        let mut events = self.events.borrow_mut();
+        if let Event::Data { data, .. } = &mut event
+            && data.len() < MOVE_BELOW
+            && !events.is_empty()
+        {
+            *data = Bytes::copy_from_slice(data);
+        }
+        events.push_back(event);
+        drop(events);
         self.wake();
     }
 
@@ -230,7 +247,10 @@ impl Wire {
 
     /// Moves the connection's bytes until it is over, then tells every stream that is left.
     pub(crate) async fn run(self: Rc<Self>, io: Io, end: &impl End, wheel: &Wheel) -> LinkEnd {
-        let mut mover = Mover { io, input: BytesMut::new(), deadline: wheel.deadline(), pinged: false };
+        // One read of TLS gives what it decrypts, which is no more than what was asked for.
+        let room = if io.connection().is_some() { BLOCK } else { ROOM };
+        let input = BytesMut::with_capacity(BLOCK);
+        let mut mover = Mover { io, input, room, deadline: wheel.deadline(), pinged: false };
         mover.deadline.set(SILENCE);
         let result = poll_fn(|cx| mover.poll(cx, &self, end)).await;
         self.broken.set(true);
@@ -244,6 +264,7 @@ impl Wire {
 struct Mover {
     io: Io,
     input: BytesMut,
+    room: usize,
     deadline: Deadline,
     pinged: bool,
 }
@@ -317,7 +338,7 @@ impl Mover {
     /// Reads what there is; `true` when the peer has closed.
     fn read(&mut self, cx: &mut Context<'_>, wire: &Rc<Wire>, end: &impl End) -> Result<bool, LinkEnd> {
         for _ in 0..READS {
-            match self.io.poll_read(cx, &mut self.input, READ)? {
+            match self.io.poll_read(cx, &mut self.input, self.room)? {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(0) => return Ok(true),
                 Poll::Ready(_) => {}

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::UpstreamError;
 use super::pool::{Arena, H1Connection, Load};
-use crate::exchange::ResponseEvent;
+use crate::exchange::{ResetReason, ResponseEvent};
 
 /// Bytes of a request body that may wait for the socket.
 const UNSENT: usize = 64 * 1024;
@@ -143,7 +143,10 @@ impl H1Exchange {
     }
 
     /// Ends the connection.
-    pub(crate) fn cancel(&mut self) {
+    pub(crate) fn cancel(&mut self, reason: ResetReason) {
+        if reason == ResetReason::Timeout && !self.progress.received && self.connection.is_some() {
+            self.load.member().failed();
+        }
         self.connection = None;
     }
 

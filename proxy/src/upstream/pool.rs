@@ -188,6 +188,8 @@ pub(crate) enum Ready {
 /// One upstream, as one worker knows it.
 pub(crate) struct Group {
     source: RefCell<Arc<Source>>,
+    /// What was there before: requests that still hold it do not turn the time back.
+    superseded: RefCell<Option<Arc<Source>>>,
     members: RefCell<Vec<Rc<Member>>>,
     turn: Cell<u32>,
     balance: Balance,
@@ -226,6 +228,7 @@ impl Group {
     pub(crate) fn new(source: Arc<Source>, balance: Balance, link: Option<Rc<LinkGroup>>) -> Rc<Self> {
         let group = Self {
             source: RefCell::new(source),
+            superseded: RefCell::new(None),
             members: RefCell::default(),
             turn: Cell::new(0),
             balance,
@@ -243,10 +246,12 @@ impl Group {
 
     /// Follows the snapshot of the request that is about to use it.
     pub(crate) fn follow(&self, source: &Arc<Source>) {
-        if !Arc::ptr_eq(&self.source.borrow(), source) {
-            *self.source.borrow_mut() = source.clone();
-            self.rebuild();
+        let old = |known: &Arc<Source>| Arc::ptr_eq(known, source);
+        if old(&self.source.borrow()) || self.superseded.borrow().as_ref().is_some_and(old) {
+            return;
         }
+        *self.superseded.borrow_mut() = Some(self.source.replace(source.clone()));
+        self.rebuild();
     }
 
     fn rebuild(&self) {
@@ -326,10 +331,8 @@ impl Group {
             let limit = if last { until } else { until.min(tokio::time::Instant::now() + CONNECT_ONE) };
             let made = tokio::time::timeout_at(limit, make(&member, h2)).await;
             match made.unwrap_or(Err(UpstreamError::ConnectTimeout)) {
-                Ok(ready) => {
-                    member.reached();
-                    return Ok((load, ready));
-                }
+                // Whether the endpoint is well shows when it answers.
+                Ok(ready) => return Ok((load, ready)),
                 Err(error) => {
                     member.failed();
                     if last {

@@ -183,7 +183,8 @@ codes! {
         "A backend is a Service of type `ExternalName`, which could lead anywhere. Its share is answered 500."
         => "use a Service with endpoints of its own";
     "BLY0307" EndpointRefused Warning UnsupportedAddress:
-        "An endpoint's address is loopback, link-local, multicast or unspecified. Bailey does not connect to it."
+        "An endpoint is loopback, link-local, multicast, a cloud's metadata service, or a Pod of another namespace. Bailey \
+         does not connect to it."
         => "let the Service select Pods";
     "BLY0308" NoReadyEndpoints Warning NotReady:
         "A Service has no ready endpoints. Its share of the requests is answered 503."

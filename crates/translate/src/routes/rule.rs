@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bailey_crds::gateway::{BackendRef, GrpcRouteMatch, HttpRouteMatch, RouteFilter, RouteRetry, RouteTimeouts};
-use bailey_routing::ir::{Filter, Invalid, RouteMatch, Rule};
+use bailey_routing::ir::{Filter, Invalid, RouteKind, RouteMatch, Rule};
 
 use super::backends::{self, References};
 use super::{filters, matches, policy};
@@ -42,6 +42,7 @@ impl Matches<'_> {
 pub(super) struct Problems<'a> {
     subject: &'a Subject,
     sink: &'a mut Sink,
+    kind: RouteKind,
     /// Why the rule as a whole is wrong; the first problem counts.
     invalid: Option<Arc<Invalid>>,
     /// The first problem for which some request of the rule is refused, or a match is left out.
@@ -51,8 +52,8 @@ pub(super) struct Problems<'a> {
 }
 
 impl<'a> Problems<'a> {
-    pub(super) fn new(subject: &'a Subject, sink: &'a mut Sink) -> Self {
-        Self { subject, sink, invalid: None, refused: None, unresolved: None }
+    pub(super) fn new(kind: RouteKind, subject: &'a Subject, sink: &'a mut Sink) -> Self {
+        Self { subject, sink, kind, invalid: None, refused: None, unresolved: None }
     }
 
     /// Reports a problem whose effect is limited to its own field.
@@ -94,7 +95,9 @@ impl<'a> Problems<'a> {
         self.unresolved.get_or_insert(code.reason());
         let why = format!("{}: {field}: {message}", code.id());
         self.found(code, field, message);
-        Arc::new(Invalid::internal(why))
+        // Gateway API: HTTP answers 500, and gRPC UNAVAILABLE, which is what 503 means there.
+        let status = if self.kind == RouteKind::Grpc { 503 } else { 500 };
+        Arc::new(Invalid { status, reason: why.into() })
     }
 
     pub(super) fn sink(&mut self) -> &mut Sink {

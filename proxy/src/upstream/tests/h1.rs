@@ -388,6 +388,25 @@ fn an_endpoint_that_refuses_is_passed_over_and_set_aside() {
 }
 
 #[test]
+fn an_endpoint_that_accepts_and_says_nothing_is_set_aside_too() {
+    on_worker(|| async {
+        let (well, hung) = (Origin::answering(HELLO, false).await, Origin::answering("", true).await);
+        let backends = backends();
+        let (to, head, about) =
+            (service(&[hung.address, well.address], BackendProtocol::Http1), get("/"), RequestMeta::default());
+        for _ in 0..20 {
+            let mut upstream = open(&backends, &to, &head).await.unwrap();
+            if finish(&mut upstream).await.is_err() {
+                assert!(matches!(upstream.verdict(1, true, &RetryPolicy::default()), Verdict::Again(_)));
+                upstream = backends.reopen(upstream, Opening::new(&head, &about)).await.unwrap();
+                assert_eq!(finish(&mut upstream).await.unwrap().status, 200);
+            }
+        }
+        assert_eq!(hung.connections.get(), 3);
+    });
+}
+
+#[test]
 fn endpoints_take_turns_and_those_that_left_keep_nothing() {
     on_worker(|| async {
         let (one, two) = (Origin::answering(HELLO, false).await, Origin::answering(HELLO, false).await);
@@ -401,7 +420,10 @@ fn endpoints_take_turns_and_those_that_left_keep_nothing() {
         let only_two = service(&[two.address], BackendProtocol::Http1);
         ask(&backends, &only_two, &get("/")).await.unwrap();
         ask(&backends, &both, &get("/")).await.unwrap();
-        ask(&backends, &both, &get("/")).await.unwrap();
+        assert_eq!(asked(&one), 5, "a request with the old view does not turn the time back");
+        let again = service(&[one.address, two.address], BackendProtocol::Http1);
+        ask(&backends, &again, &get("/")).await.unwrap();
+        ask(&backends, &again, &get("/")).await.unwrap();
         assert_eq!((one.connections.get(), two.connections.get()), (2, 1), "a new connection after its return");
     });
 }
