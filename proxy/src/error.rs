@@ -86,10 +86,6 @@ pub enum Fate {
     TenantConnections,
     /// The tenant has used up its requests per second.
     RateLimited,
-    /// The request has been through too many proxies of ours.
-    LoopDetected,
-    /// This tier is about to stop.
-    Draining,
     /// No configuration has been loaded yet.
     NotConfigured,
     /// A mistake of ours.
@@ -118,8 +114,6 @@ pub enum Fate {
     RequestTimeout,
     /// The answer stopped on the way.
     UpstreamStalled,
-    /// The application did not agree to the upgrade in a way that can be passed on.
-    UpgradeFailed,
 }
 
 /// The fate of a request, with the side it comes from and whether another try is safe.

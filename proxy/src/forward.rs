@@ -30,7 +30,9 @@ use std::sync::Arc;
 
 use bailey_http1::RequestHead;
 use bailey_routing::{Arrival as Arrived, Forward, Found, Plan, https_redirect, plan};
+use smallvec::SmallVec;
 
+use crate::access_log::AccessLog;
 use crate::error::{Fate, ProxyError};
 use crate::exchange::Downstream;
 use crate::front::{Intake, Serve};
@@ -38,7 +40,7 @@ use crate::limits::{NoRoom, Place, WorkerTenants};
 use crate::link::{LinkDownstream, LinkService};
 use crate::metrics::Counter;
 use crate::snapshot::{Current, Snapshot};
-use crate::upstream::Backends;
+use crate::upstream::{Backends, MirrorTap};
 use crate::worker::Worker;
 use arrival::{Incoming, View};
 use ids::Ids;
@@ -75,7 +77,7 @@ pub struct Forwarder {
 struct Serving {
     snapshot: Arc<Snapshot>,
     meters: Meters,
-    log: Option<crate::access_log::AccessLog>,
+    log: Option<AccessLog>,
 }
 
 impl Forwarder {
@@ -143,7 +145,7 @@ impl Forwarder {
     }
 
     /// Answers one request, whoever brought it. Returns when nothing more will be sent on `down`.
-    pub(crate) async fn answer<D: Downstream>(&self, from: From<'_>, down: &mut D, head: RequestHead) {
+    pub(crate) async fn answer<D: Downstream>(&self, from: Sender<'_>, down: &mut D, head: RequestHead) {
         let serving = self.serving();
         let active = &self.counter.shard().active_requests;
         active.add(1);
@@ -166,7 +168,7 @@ impl Forwarder {
     async fn decide<D: Downstream>(
         &self,
         serving: &Serving,
-        from: From<'_>,
+        from: Sender<'_>,
         incoming: &mut Incoming,
         down: &mut D,
         record: &mut Record,
@@ -191,19 +193,24 @@ impl Forwarder {
         let arrived = Arrived { scheme: incoming.scheme(), host: &host, port: incoming.port };
         match plan(table, matched, &View(&incoming.head), arrived, self.ids.next()) {
             Plan::Respond(respond) => answer::planned(&respond, incoming, down, record).await,
-            Plan::Forward(forward) => self.send(serving, &forward, incoming, down, record).await,
+            Plan::Forward(forward) => {
+                edit::request(&forward, incoming, serving.snapshot.settings.forwarded);
+                let taps = self.copies(&forward, &incoming.head);
+                let about = attempt::about(from, &listener.name, incoming);
+                self.attempts(&forward, incoming, &about, taps, down, record).await
+            }
         }
     }
 
     /// A TLS connection serves the tenant of its server name and no other, whatever it asks for later, and whatever has
     /// changed since (RFC 9110 15.5.20). A host that nobody owns is 404 before that: nothing is told about others.
-    fn same_tenant(snapshot: &Snapshot, from: From<'_>, incoming: &Incoming) -> Result<(), ProxyError> {
+    fn same_tenant(snapshot: &Snapshot, from: Sender<'_>, incoming: &Incoming) -> Result<(), ProxyError> {
         let table = &snapshot.table;
         let host = incoming.head.host();
         if !table.knows_host(incoming.listener, host) {
             return Err(ProxyError::us(Fate::HostUnknown));
         }
-        let From::Client(connection) = from else { return Ok(()) };
+        let Sender::Client(connection) = from else { return Ok(()) };
         let Some(tls) = &connection.tls else { return Ok(()) };
         let sni = tls.sni.as_bytes();
         let same_listener = table.listener_at(connection.listener.port, sni) == Some(incoming.listener);
@@ -216,8 +223,8 @@ impl Forwarder {
     }
 
     /// Room for the request. At the edge only: a link's requests have been counted there.
-    fn admit(&self, tenant: Option<&Arc<str>>, from: From<'_>) -> Result<Option<Place>, ProxyError> {
-        let (Some(tenant), From::Client(_)) = (tenant, from) else { return Ok(None) };
+    fn admit(&self, tenant: Option<&Arc<str>>, from: Sender<'_>) -> Result<Option<Place>, ProxyError> {
+        let (Some(tenant), Sender::Client(_)) = (tenant, from) else { return Ok(None) };
         self.tenants.request(tenant).map_err(|no_room| {
             ProxyError::us(match no_room {
                 NoRoom::InFlight => Fate::TenantBusy,
@@ -226,21 +233,17 @@ impl Forwarder {
         })
     }
 
-    /// Sends the request on, with copies for mirrors.
-    async fn send<D: Downstream>(
-        &self,
-        serving: &Serving,
-        forward: &Forward<'_>,
-        incoming: &mut Incoming,
-        down: &mut D,
-        record: &mut Record,
-    ) -> Result<(), ProxyError> {
-        edit::request(forward, incoming, serving.snapshot.settings.forwarded);
-        let taps = forward.mirrors.iter().filter_map(|mirror| self.backends.mirror(mirror, incoming.head.clone()));
-        let taps: smallvec::SmallVec<[_; 1]> = taps.collect();
-        let shard = self.counter.shard();
-        shard.mirrors.add(forward.mirrors.len() as u64);
-        self.attempts(forward, incoming, taps, down, record).await
+    /// Starts the copies for mirrors; the taps are where their bodies go.
+    fn copies(&self, forward: &Forward<'_>, head: &RequestHead) -> SmallVec<[MirrorTap; 1]> {
+        if forward.mirrors.is_empty() {
+            return SmallVec::new();
+        }
+        let before = self.backends.mirrors_dropped();
+        let taps = forward.mirrors.iter().filter_map(|mirror| self.backends.mirror(mirror, head.clone())).collect();
+        let skipped = self.backends.mirrors_dropped() - before;
+        self.counter.shard().mirrors_skipped.add(skipped);
+        self.counter.shard().mirrors.add(forward.mirrors.len() as u64 - skipped);
+        taps
     }
 
     /// The answer to a request that went wrong, unless an answer has begun or nobody is there to read it.
@@ -260,7 +263,7 @@ impl Forwarder {
 
 /// Who brought a request.
 #[derive(Clone, Copy)]
-pub(crate) enum From<'a> {
+pub(crate) enum Sender<'a> {
     /// A client's connection.
     Client(&'a ConnectionInfo),
     /// The outer tier, with what it tells beside the head.
@@ -269,8 +272,10 @@ pub(crate) enum From<'a> {
 
 impl Serving {
     fn new(snapshot: Arc<Snapshot>, log: Option<&LogFile>) -> Self {
-        let options = snapshot.settings.access_log.as_ref();
-        let log = options.zip(log).map(|(options, file)| crate::access_log::AccessLog::new(*options, file.0.clone()));
+        let log = log.and_then(|file| {
+            let options = snapshot.settings.access_log.or(file.unless_told)?;
+            Some(AccessLog::new(options, file.sink.clone()))
+        });
         Self { snapshot, meters: Meters::default(), log }
     }
 }
@@ -299,7 +304,7 @@ impl Serve for Forwarder {
     }
 
     async fn serve<D: Downstream>(&self, info: &Rc<ConnectionInfo>, down: &mut D, head: RequestHead) {
-        self.answer(From::Client(info), down, head).await;
+        self.answer(Sender::Client(info), down, head).await;
     }
 
     fn refused(&self, _info: &ConnectionInfo, fate: Fate, status: u16) {
@@ -325,6 +330,6 @@ impl Drop for OpenConnection {
 
 impl LinkService for Rc<Forwarder> {
     async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: bailey_link::RequestHead) {
-        self.answer(From::Link(&meta.meta()), down, head).await;
+        self.answer(Sender::Link(&meta.meta()), down, head).await;
     }
 }

@@ -61,8 +61,6 @@ pub const fn answer(fate: Fate) -> Answer {
         Fate::TenantBusy => later(1, row(503, L::WARN, "tenant_busy", "connection_limit_reached", "too many requests to this site are in progress")),
         Fate::TenantConnections => later(1, row(503, L::WARN, "tenant_connections", "connection_limit_reached", "this site has too many connections")),
         Fate::RateLimited => later(1, row(429, L::INFO, "rate_limited", "http_request_denied", "too many requests to this site")),
-        Fate::LoopDetected => row(508, L::ERROR, "loop_detected", "proxy_loop_detected", "the request has passed through too many proxies")  ,
-        Fate::Draining => later(1, row(503, L::INFO, "draining", "destination_unavailable", "this proxy is about to stop")),
         Fate::NotConfigured => later(1, row(503, L::ERROR, "not_configured", "proxy_configuration_error", "no configuration has been loaded yet")),
         Fate::Internal => row(500, L::ERROR, "internal", "proxy_internal_error", "an internal error")  ,
         Fate::ConnectFailed => row(502, L::WARN, "connect_failed", "connection_refused", "the backend could not be connected to"),
@@ -77,7 +75,6 @@ pub const fn answer(fate: Fate) -> Answer {
         Fate::BackendTimeout => row(504, L::WARN, "backend_timeout", "http_response_timeout", "the backend did not answer in time"),
         Fate::RequestTimeout => row(504, L::WARN, "request_timeout", "http_response_timeout", "the request was not completed in time"),
         Fate::UpstreamStalled => row(504, L::WARN, "upstream_stalled", "connection_read_timeout", "the answer of the backend stopped"),
-        Fate::UpgradeFailed => row(502, L::WARN, "upgrade_failed", "http_upgrade_failed", "the backend did not agree to the upgrade"),
     }
 }
 

@@ -1,13 +1,12 @@
-//! From a head and where it came from to a request that can be decided on: checked, cleaned, with its client known.
+//! Sender a head and where it came from to a request that can be decided on: checked, cleaned, with its client known.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use bailey_http1::{RequestHead, Scheme as HeadScheme, check_path};
 use bailey_routing::ir::Scheme;
 use bailey_routing::{ListenerId, RequestView};
 
-use super::{ConnectionInfo, Forwarder, From, headers};
+use super::{ConnectionInfo, Forwarder, Sender, headers};
 use crate::error::{Fate, ProxyError};
 use crate::forward::address::canonical;
 use crate::snapshot::Snapshot;
@@ -22,14 +21,10 @@ pub(crate) struct Incoming {
     pub(crate) https: bool,
     /// The listener the request belongs to.
     pub(crate) listener: ListenerId,
-    /// Its name, for the next tier.
-    pub(crate) listener_name: Arc<str>,
     /// The port the client used.
     pub(crate) port: u16,
     /// The request's id.
     pub(crate) id: [u8; 16],
-    /// The client's TLS, for the next tier.
-    pub(crate) tls: Option<(u16, Box<str>)>,
     /// Milliseconds that the tier before gives us.
     pub(crate) deadline_ms: Option<u32>,
     /// Tiers the request has passed.
@@ -72,7 +67,7 @@ impl Forwarder {
     pub(super) fn arrive(
         &self,
         snapshot: &Snapshot,
-        from: From<'_>,
+        from: Sender<'_>,
         head: RequestHead,
     ) -> Result<Incoming, ProxyError> {
         if snapshot.generation == 0 {
@@ -86,8 +81,8 @@ impl Forwarder {
         }
         check_path(head.path()).map_err(|_| ProxyError::client(Fate::Malformed))?;
         match from {
-            From::Client(connection) => self.client_request(snapshot, connection, head),
-            From::Link(meta) => link_request(snapshot, meta, head),
+            Sender::Client(connection) => self.client_request(snapshot, connection, head),
+            Sender::Link(meta) => link_request(snapshot, meta, head),
         }
     }
 
@@ -104,19 +99,13 @@ impl Forwarder {
         let https = told_scheme(&head).filter(|_| trusted).unwrap_or(connection.listener.https);
         let id = told_id(&head).filter(|_| trusted).unwrap_or_else(|| self.ids.request());
         headers::delete_forwarding(&mut head.fields, trusted);
-        let table = &snapshot.table;
-        let unknown = ProxyError::us(Fate::HostUnknown);
-        let listener = table.listener_at(connection.listener.port, head.host()).ok_or(unknown)?;
-        let listener_name = table.listener(listener).ok_or(unknown)?.name.clone();
-        let tls = connection.tls.as_ref().map(|tls| (if tls.tls13 { 0x0304 } else { 0x0303 }, tls.sni.clone()));
+        let listener = snapshot.table.listener_at(connection.listener.port, head.host());
         Ok(Incoming {
             client,
             https,
-            listener,
-            listener_name,
+            listener: listener.ok_or(ProxyError::us(Fate::HostUnknown))?,
             port: self.visible(connection.listener.port),
             id,
-            tls,
             deadline_ms: None,
             hops: 0,
             grpc: is_grpc(&head),
@@ -144,10 +133,8 @@ fn link_request(
         client: canonical(meta.client),
         https,
         listener,
-        listener_name: Arc::default(),
         port: head.port().unwrap_or(if https { 443 } else { 80 }),
         id: meta.request_id,
-        tls: None,
         deadline_ms: meta.deadline_ms,
         hops: meta.hops,
         grpc: is_grpc(&head),

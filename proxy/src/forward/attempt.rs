@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use bailey_http1::Version;
-use bailey_link::{ClientTls, ClientVersion, RequestMeta, Scheme};
+use bailey_link::{ClientTls, RequestMeta, Scheme};
 use bailey_routing::Forward;
 use bailey_routing::ir::{RulePolicy, UpstreamKey};
 use smallvec::SmallVec;
 
 use super::arrival::Incoming;
 use super::record::Record;
-use super::{Forwarder, edit};
+use super::{Forwarder, Sender, edit};
 use crate::error::{Fate, ProxyError};
 use crate::exchange::{Downstream, PumpError, PumpLimits, pump};
 use crate::timer::ticks;
@@ -41,12 +40,12 @@ impl Forwarder {
         &self,
         forward: &Forward<'_>,
         incoming: &Incoming,
+        about: &RequestMeta<'_>,
         mut taps: SmallVec<[MirrorTap; 1]>,
         down: &mut D,
         record: &mut Record,
     ) -> Result<(), ProxyError> {
-        let about = about(incoming);
-        let opening = Opening::new(&incoming.head, &about);
+        let opening = Opening::new(&incoming.head, about);
         let deadlines = self.deadlines(forward, incoming);
         let policy = retries(forward.policy);
         let idempotent = incoming.head.method.is_idempotent() && incoming.head.upgrade.is_none();
@@ -142,19 +141,18 @@ fn retries(policy: Option<&RulePolicy>) -> RetryPolicy {
 }
 
 /// What the next tier is told beside the head.
-fn about(incoming: &Incoming) -> RequestMeta<'_> {
+pub(super) fn about<'a>(sender: Sender<'a>, listener: &'a str, incoming: &Incoming) -> RequestMeta<'a> {
+    let tls = match sender {
+        Sender::Client(connection) => connection.tls.as_ref(),
+        Sender::Link(_) => None,
+    };
     RequestMeta {
         client: incoming.client,
-        listener: incoming.listener_name.as_bytes(),
+        listener: listener.as_bytes(),
         scheme: if incoming.https { Scheme::Https } else { Scheme::Http },
-        version: match incoming.head.version {
-            Version::Http10 => ClientVersion::Http10,
-            Version::Http11 => ClientVersion::Http11,
-            Version::Http2 => ClientVersion::Http2,
-        },
-        tls: incoming.tls.as_ref().map(|(version, sni)| ClientTls {
-            version: *version,
-            sni: sni.as_bytes(),
+        tls: tls.map(|tls| ClientTls {
+            version: if tls.tls13 { 0x0304 } else { 0x0303 },
+            sni: tls.sni.as_bytes(),
             ..ClientTls::default()
         }),
         request_id: incoming.id,

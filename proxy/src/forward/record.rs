@@ -13,7 +13,7 @@ use tracing::Level;
 
 use super::arrival::Incoming;
 use super::{Forwarder, Serving, headers};
-use crate::access_log::{Entry, Sink};
+use crate::access_log::{Entry, Options, Sink};
 use crate::error::{ProxyError, Side};
 use crate::exchange::Moved;
 use crate::metrics::{Done, Meter};
@@ -21,7 +21,12 @@ use crate::respond::answer;
 
 /// Where access logs of a tier go.
 #[derive(Clone)]
-pub struct LogFile(pub Sink);
+pub struct LogFile {
+    /// The way to the writer.
+    pub sink: Sink,
+    /// How requests are logged when the objects do not say; `None`: they are not.
+    pub unless_told: Option<Options>,
+}
 
 /// The meters of the routes that have been met since the snapshot is served, by the address of the route: the snapshot
 /// keeps it alive, so it is not given to another.

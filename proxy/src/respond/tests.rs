@@ -26,8 +26,6 @@ const ALL: &[Fate] = &[
     Fate::TenantBusy,
     Fate::TenantConnections,
     Fate::RateLimited,
-    Fate::LoopDetected,
-    Fate::Draining,
     Fate::NotConfigured,
     Fate::Internal,
     Fate::ConnectFailed,
@@ -42,7 +40,6 @@ const ALL: &[Fate] = &[
     Fate::BackendTimeout,
     Fate::RequestTimeout,
     Fate::UpstreamStalled,
-    Fate::UpgradeFailed,
 ];
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bailey_translate::Scope;
 
 use super::LinkCredentials;
+use crate::access_log;
 use crate::tls::public::CertificateIssuer;
 
 /// Which tier of what this is.
@@ -83,8 +84,10 @@ pub struct TierOptions {
     pub issuer: Option<Arc<dyn CertificateIssuer>>,
     /// Everything is on this machine: endpoints on loopback are allowed, missing certificates are the issuer's business.
     pub local: bool,
-    /// Where access logs go, if the objects ask for any.
+    /// Where access logs go.
     pub access_log: LogTarget,
+    /// How requests are logged when the objects do not say; `None`: they are not.
+    pub log_requests: Option<access_log::Options>,
     /// Address of `/healthz`, `/readyz`, `/metrics`.
     pub admin: Option<SocketAddr>,
     /// How long each step of a shutdown takes.
@@ -106,6 +109,7 @@ impl TierOptions {
             issuer: None,
             local: false,
             access_log: LogTarget::Stdout,
+            log_requests: None,
             admin: None,
             drain: DrainTimes::default(),
         }
