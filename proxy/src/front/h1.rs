@@ -99,6 +99,8 @@ struct Exchange {
     head_sent: bool,
     ended: bool,
     tunnel: bool,
+    /// The client asked for another protocol: what it sends next depends on the answer.
+    upgrade: bool,
     /// Nothing sensible can follow: cut the connection without a clean end.
     broken: bool,
 }
@@ -172,7 +174,8 @@ impl Connection {
             self.http.close_after_response();
         }
         self.wait = Wait::Nothing;
-        self.exchange = Exchange { head_request: head.method == Method::Head, ..Exchange::default() };
+        let head_request = head.method == Method::Head;
+        self.exchange = Exchange { head_request, upgrade: head.upgrade.is_some(), ..Exchange::default() };
     }
 
     /// Cleans up after an exchange. `true`: the connection takes another request.

@@ -48,6 +48,10 @@ impl Connection {
 
 impl Downstream for Connection {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<BodyEvent, ClientGone>> {
+        if self.exchange.upgrade && !self.exchange.head_sent && self.http.is_request_complete() {
+            // Bytes of the other protocol, if the answer is yes; until then only the client's end is news.
+            return self.poll_gone(cx).map(Err);
+        }
         if self.http.expects_continue() && self.input.is_empty() {
             let Self { io, http, .. } = self;
             io.queue_with(|out| http.write_continue(out));
@@ -67,6 +71,10 @@ impl Downstream for Connection {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<ClientGone> {
+        // The end of the client's direction of a tunnel was told as such, and is not the end of the other.
+        if self.exchange.tunnel {
+            return Poll::Pending;
+        }
         // What comes now is the next request; it waits here as far as there is room for it.
         while self.input.len() < BODY_ROOM {
             match ready!(self.io.poll_read(cx, &mut self.input, super::HEAD_ROOM)) {
