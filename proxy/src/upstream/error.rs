@@ -106,14 +106,14 @@ impl UpstreamError {
             Self::LinkUnavailable => Fate::LinkUnavailable,
             Self::LinkFull => Fate::TenantBusy,
             Self::HeadTooLarge => Fate::HeadTooLarge,
-            Self::Unprocessed => Fate::StreamRefused,
             Self::Stale | Self::Unanswered | Self::Truncated => Fate::UpstreamClosed,
             Self::Reset { .. } => Fate::UpstreamReset,
             Self::NextTimeout => Fate::BackendTimeout,
             Self::Malformed(Refusal::HeadTooLarge | Refusal::TooManyFields) => Fate::UpstreamHeadTooLarge,
             Self::Malformed(_) | Self::MalformedH2 => Fate::UpstreamMalformed,
-            // Only a forgotten retry could show this to a client; the answer is then ours to give.
-            Self::Status(_) | Self::Internal => Fate::Internal,
+            // A status is told here only when it was worth another attempt and the budget for them is used up.
+            Self::Unprocessed | Self::Status(_) => Fate::StreamRefused,
+            Self::Internal => Fate::Internal,
         }
     }
 }

@@ -96,3 +96,27 @@ fn proxy_protocol_counts_only_from_listed_peers() {
     assert_eq!(at("10.1.1.1:1"), "192.0.2.7:1234");
     assert_eq!(at("11.1.1.1:1"), "11.1.1.1:1");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn no_bytes_of_an_unlisted_peer_change_its_address(lines in proptest::collection::vec("[ -~]{0,60}", 0..6), hops in 0_u8..=255) {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        proptest::prop_assert_eq!(client(&front(hops), "203.0.113.9", &lines), Ok("203.0.113.9".into()));
+    }
+
+    #[test]
+    fn a_listed_peer_gives_the_nth_from_the_right_or_itself_or_an_error(
+        addresses in proptest::collection::vec(proptest::prelude::any::<[u8; 4]>(), 0..12),
+        split in 0_usize..12,
+        hops in 1_u8..14,
+    ) {
+        let texts: Vec<String> = addresses.iter().map(|a| std::net::Ipv4Addr::from(*a).to_string()).collect();
+        let (one, two) = texts.split_at(split.min(texts.len()));
+        let lines: Vec<String> = [one, two].iter().filter(|part| !part.is_empty()).map(|part| part.join(", ")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let expected = texts.iter().rev().nth(usize::from(hops) - 1).cloned().unwrap_or_else(|| "10.0.0.1".to_owned());
+        proptest::prop_assert_eq!(client(&front(hops), "10.0.0.1", &lines), Ok(expected));
+    }
+}
