@@ -1,0 +1,13 @@
+//! The whole path on one machine: outer tier, link, inner tiers and applications, in one process, asked by an independent client.
+#![expect(missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod client;
+mod client_address;
+mod folder;
+mod http;
+mod reload;
+mod samples;
+mod tenancy;
+mod trust;
+mod websocket;
