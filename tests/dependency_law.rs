@@ -1,6 +1,5 @@
 //! The dependency law: which crate of this workspace may use which. The compiler keeps a layer apart only while its manifest does, so the
 //! manifests are held to one table, here and in docs/architecture.md.
-#![expect(missing_docs, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -45,12 +45,23 @@ pub struct Io {
     ended: bool,
     /// `close_notify` was queued.
     closing: bool,
+    /// Our direction has ended; asking again changes nothing.
+    closed: bool,
 }
 
 impl Io {
     /// A connection without TLS.
     pub fn plain(stream: TcpStream) -> Self {
-        Self { stream, tls: None, out: Out::default(), inbox: BytesMut::new(), sealed: 0, ended: false, closing: false }
+        Self {
+            stream,
+            tls: None,
+            out: Out::default(),
+            inbox: BytesMut::new(),
+            sealed: 0,
+            ended: false,
+            closing: false,
+            closed: false,
+        }
     }
 
     /// A connection whose bytes go through `connection`. Complete the handshake with [`Io::poll_handshake`] first.
@@ -194,7 +205,11 @@ impl Io {
             }
         }
         ready!(self.poll_flush(cx))?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if !self.closed {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.closed = true;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -57,7 +57,8 @@ impl Client {
     pub async fn connect(&self, sni: &str, protocol: &str) -> std::io::Result<Connection> {
         let io = TokioIo::new(self.tls(sni, protocol).await?);
         Ok(if protocol == "h2" {
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(std::io::Error::other)?;
+            let (sender, connection) =
+                http2::handshake(TokioExecutor::new(), io).await.map_err(std::io::Error::other)?;
             tokio::spawn(connection);
             Connection::H2(sender)
         } else {

@@ -10,7 +10,11 @@ use crate::folder::{client, two_tenants};
 async fn the_plain_port_redirects_to_https_and_keeps_path_and_query() {
     let running = two_tenants().await;
     let client = client(&running.local);
-    for (method, status) in [("GET", StatusCode::MOVED_PERMANENTLY), ("HEAD", StatusCode::MOVED_PERMANENTLY), ("POST", StatusCode::PERMANENT_REDIRECT)] {
+    for (method, status) in [
+        ("GET", StatusCode::MOVED_PERMANENTLY),
+        ("HEAD", StatusCode::MOVED_PERMANENTLY),
+        ("POST", StatusCode::PERMANENT_REDIRECT),
+    ] {
         let answer = client.plain(method, "a.localhost", "/x/y?z=1&z=2").await;
         assert_eq!(answer.status(), status, "{method}");
         let to = answer.headers()["location"].to_str().unwrap().to_owned();
@@ -43,7 +47,8 @@ async fn pipelined_requests_are_answered_in_order() {
     let mut answers = String::new();
     // The peer may end TCP without a TLS alert after close; what came before counts.
     let _ = tls.read_to_string(&mut answers).await;
-    let order: Vec<_> = answers.match_indices("\"path\": \"/").map(|(at, found)| &answers[at + found.len()..][..1]).collect();
+    let order: Vec<_> =
+        answers.match_indices("\"path\": \"/").map(|(at, found)| &answers[at + found.len()..][..1]).collect();
     assert_eq!(order, ["0", "1", "2", "3", "4"], "{answers}");
 }
 

@@ -1,5 +1,5 @@
 //! The whole path on one machine: outer tier, link, inner tiers and applications, in one process, asked by an independent client.
-#![expect(missing_docs, reason = "a test")]
+#![expect(unreachable_pub, reason = "a test")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod client;

@@ -20,7 +20,10 @@ async fn until(client: &Client, host: &str, path: &str, wanted: impl Fn(&crate::
 }
 
 fn with_prefix(prefix: &str) -> String {
-    app("a").replace("- backendRefs", &format!("- matches: [{{path: {{type: PathPrefix, value: {prefix}}}}}]\n      backendRefs"))
+    app("a").replace(
+        "- backendRefs",
+        &format!("- matches: [{{path: {{type: PathPrefix, value: {prefix}}}}}]\n      backendRefs"),
+    )
 }
 
 #[tokio::test]
@@ -81,7 +84,11 @@ async fn edits_under_load_lose_no_request() {
         }));
     }
     for edit in 0..20 {
-        let extra = format!("{}---\n{}", app("a"), app("a").replace("name: web", &format!("name: web-{edit}")).split("---").next().unwrap());
+        let extra = format!(
+            "{}---\n{}",
+            app("a"),
+            app("a").replace("name: web", &format!("name: web-{edit}")).split("---").next().unwrap()
+        );
         fs::write(running.folder.join("a.yaml"), extra).unwrap();
         running.local.reload().await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;

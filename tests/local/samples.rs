@@ -58,7 +58,10 @@ async fn the_blog_is_static_with_its_routes_response_header_and_takes_comments()
     assert!(String::from_utf8_lossy(page.body()).contains("The blog of team B"));
     let mut connection = client.connect("blog.localhost", "h2").await.unwrap();
     let comment = connection.send(request("POST", "blog.localhost", "/comments/1", &[], "hello")).await.unwrap();
-    assert_eq!((seen(&comment)["backend"].as_str(), seen(&comment)["body"].as_str()), (Some("comments"), Some("hello")));
+    assert_eq!(
+        (seen(&comment)["backend"].as_str(), seen(&comment)["body"].as_str()),
+        (Some("comments"), Some("hello"))
+    );
 }
 
 #[tokio::test]
@@ -73,7 +76,12 @@ async fn the_chat_repeats_what_it_hears() {
 #[tokio::test]
 async fn the_single_gateway_serves_plain_http_with_the_routes_header() {
     let (local, _state) = sample("single").await;
-    let client = Client { https: local.http().unwrap(), http: local.http().unwrap(), root: local.root().clone(), from: crate::folder::CLIENT_ADDRESS };
+    let client = Client {
+        https: local.http().unwrap(),
+        http: local.http().unwrap(),
+        root: local.root().clone(),
+        from: crate::folder::CLIENT_ADDRESS,
+    };
     let answer = client.plain("GET", "hello.localhost", "/").await;
     let seen = seen(&answer);
     assert_eq!(seen["headers"]["x-greeting"], serde_json::json!(["hello"]));

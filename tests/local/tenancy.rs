@@ -11,11 +11,15 @@ async fn a_host_of_one_tenant_asked_under_the_name_of_another_is_misdirected() {
     let client = client(&running.local);
     for protocol in PROTOCOLS {
         let mut connection = client.connect("b.localhost", protocol).await.unwrap();
-        for (host, status) in [("a.localhost", 421), ("b.localhost", 200), ("a.localhost", 421), ("x.a.localhost", 421)] {
+        for (host, status) in [("a.localhost", 421), ("b.localhost", 200), ("a.localhost", 421), ("x.a.localhost", 421)]
+        {
             let sent = connection.send(request("GET", host, "/", &[], "")).await;
             let answer = sent.unwrap_or_else(|e| panic!("{protocol} {host}: {e}"));
             assert_eq!(answer.status().as_u16(), status, "{protocol} {host}");
-            assert!(status == 200 || !String::from_utf8_lossy(answer.body()).contains("app-"), "an application answered");
+            assert!(
+                status == 200 || !String::from_utf8_lossy(answer.body()).contains("app-"),
+                "an application answered"
+            );
         }
     }
 }

@@ -28,7 +28,9 @@ async fn only_websocket_is_upgraded() {
     let running = two_tenants().await;
     for upgrade in ["h2c", "foo", "websocket, foo"] {
         let mut tls = client(&running.local).tls("a.localhost", "http/1.1").await.unwrap();
-        let request = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade, close\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n");
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade, close\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+        );
         tls.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         let _ = tls.read_to_string(&mut answer).await;

@@ -131,7 +131,10 @@ impl Downstream for Connection {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientGone>> {
-        match self.io.poll_flush(cx) {
+        // In a tunnel the end of one direction is told at once: the other may be waiting for it.
+        let ends = self.exchange.tunnel && self.exchange.ended;
+        let sent = if ends { self.io.poll_shutdown(cx) } else { self.io.poll_flush(cx) };
+        match sent {
             Poll::Ready(sent) => {
                 if self.wait == Wait::Write {
                     self.wait = Wait::Nothing;
