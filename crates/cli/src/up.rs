@@ -89,8 +89,9 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
 /// The table of URLs, and one line to try.
 fn introduce(local: &Local, ca: &Path) {
     println!("{}", table::urls(local));
-    for (identity, address) in local.backends() {
-        println!("  local backend {}/{} on {address}", identity.namespace, identity.name);
+    match local.backends().count() {
+        0 => {}
+        count => println!("  {count} local backends stand where Services would be"),
     }
     for (inner, _) in local.inners() {
         if let Some(address) = local.inner(&inner.topology, &inner.tenant) {

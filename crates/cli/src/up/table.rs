@@ -7,7 +7,9 @@ use std::path::Path;
 
 use bailey_proxy::tier::{Role, TierHandle};
 use bailey_routing::RouteTable;
-use bailey_routing::ir::{Attachment, HostPattern, PathMatch, Route, RouteKind, Rule, Target, UpstreamKey};
+use bailey_routing::ir::{
+    Attachment, HostPattern, PathMatch, Route, RouteKind, RouteMatch, Rule, Target, UpstreamKey, ValueMatch,
+};
 
 use super::local::Local;
 
@@ -15,6 +17,8 @@ use super::local::Local;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     url: String,
+    /// What a request needs besides host and path.
+    when: String,
     tenant: String,
     route: String,
     to: String,
@@ -57,17 +61,31 @@ fn of_table(table: &RouteTable, base: &(&'static str, SocketAddr)) -> BTreeSet<R
 }
 
 fn of_rule(route: &Route, rule: &Rule, host: &HostPattern, (scheme, address): &(&'static str, SocketAddr)) -> Vec<Row> {
-    let paths: Vec<String> = match &rule.matches[..] {
-        [] => vec!["/".to_owned()],
-        matches => matches.iter().map(|one| path(&one.path)).collect(),
+    let matches: Vec<(String, String)> = match &rule.matches[..] {
+        [] => vec![("/".to_owned(), String::new())],
+        matches => matches.iter().map(|one| (path(&one.path), conditions(one))).collect(),
     };
-    let row = |path: String| Row {
+    let row = |(path, when): (String, String)| Row {
         url: format!("{scheme}://{}:{}{path}", shown(host), address.port()),
+        when,
         tenant: route.tenant.as_deref().unwrap_or("-").to_owned(),
         route: format!("{}/{}", route.id.namespace, route.id.name),
         to: targets(rule),
     };
-    paths.into_iter().map(row).collect()
+    matches.into_iter().map(row).collect()
+}
+
+/// `POST x-preview: v2 ?page=1`.
+fn conditions(one: &RouteMatch) -> String {
+    let Some(conditions) = &one.conditions else { return String::new() };
+    let value = |value: &ValueMatch| match value {
+        ValueMatch::Exact(value) => value.to_string(),
+        ValueMatch::Regex(pattern) => format!("~{}", pattern.as_str()),
+    };
+    let method = conditions.method.map(|method| method.as_str().to_owned());
+    let headers = conditions.headers.iter().map(|header| format!("{}: {}", header.name, value(&header.value)));
+    let query = conditions.query.iter().map(|query| format!("?{}={}", query.name, value(&query.value)));
+    method.into_iter().chain(headers).chain(query).collect::<Vec<_>>().join(" ")
 }
 
 fn path(path: &PathMatch) -> String {
@@ -110,14 +128,16 @@ fn targets(rule: &Rule) -> String {
 }
 
 fn render(rows: &BTreeSet<Row>) -> String {
-    let head = Row { url: "URL".into(), tenant: "TENANT".into(), route: "ROUTE".into(), to: "TO".into() };
+    let head =
+        Row { url: "URL".into(), when: "WHEN".into(), tenant: "TENANT".into(), route: "ROUTE".into(), to: "TO".into() };
     let width =
         |cell: fn(&Row) -> &String| rows.iter().chain([&head]).map(|row| cell(row).chars().count()).max().unwrap_or(0);
-    let (url, tenant, route) = (width(|r| &r.url), width(|r| &r.tenant), width(|r| &r.route));
+    let (url, when, tenant, route) = (width(|r| &r.url), width(|r| &r.when), width(|r| &r.tenant), width(|r| &r.route));
     let mut text = String::new();
     for row in [&head].into_iter().chain(rows) {
+        let Row { url: u, when: w, tenant: t, route: r, to } = row;
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {:url$}  {:tenant$}  {:route$}  {}", row.url, row.tenant, row.route, row.to);
+        let _ = writeln!(text, "  {u:url$}  {w:when$}  {t:tenant$}  {r:route$}  {to}");
     }
     text
 }
