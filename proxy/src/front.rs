@@ -110,7 +110,11 @@ pub struct FrontLimits {
 impl Default for FrontLimits {
     fn default() -> Self {
         Self {
-            http: bailey_http1::Limits::DEFAULT,
+            // What the edge deletes from every request may be named: that changes nothing, and ours are written afterwards.
+            http: bailey_http1::Limits {
+                connection_may_name: crate::forward::headers::is_forwarding,
+                ..bailey_http1::Limits::DEFAULT
+            },
             head: Duration::from_secs(10),
             idle: Duration::from_mins(2),
             body_silence: Duration::from_secs(30),

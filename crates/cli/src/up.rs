@@ -105,7 +105,7 @@ fn introduce(local: &Local, ca: &Path) {
         println!("  certificates come from the development CA in {}", ca.display());
     }
     if let Some(line) = table::curl(local, ca) {
-        println!("\nTry, and see what the application sees although a header lies:\n\n  {line}\n");
+        println!("\nTry, and see which client address the application sees although four headers lie:\n\n  {line}\n");
     }
     println!("Edits in the folder are live at once. Ctrl-C stops everything.");
 }

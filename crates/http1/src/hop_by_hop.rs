@@ -55,10 +55,11 @@ pub struct ConnectionTokens {
 
 impl ConnectionTokens {
     /// Adds the tokens of one Connection value. A token other than `close`, `keep-alive`, `upgrade`, `te` and
-    /// `http2-settings` would remove an end-to-end field behind our back and is refused.
-    pub fn read(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    /// `http2-settings` would remove an end-to-end field behind our back and is refused, unless `may_name` says that the
+    /// field is deleted anyway.
+    pub fn read(&mut self, value: &[u8], may_name: fn(&[u8]) -> bool) -> Result<(), Refusal> {
         for token in tokens(value) {
-            if !self.note(token) {
+            if !self.note(token) && !is_named(token, may_name) {
                 return Err(Refusal::ConnectionToken);
             }
         }
@@ -80,6 +81,15 @@ impl ConnectionTokens {
     }
 }
 
+/// Asks `may_name` about a token in lower case. Longer than any name it could know: no.
+fn is_named(token: &[u8], may_name: fn(&[u8]) -> bool) -> bool {
+    let mut lower = [0; 64];
+    let Some(name) = lower.get_mut(..token.len()) else { return false };
+    name.copy_from_slice(token);
+    name.make_ascii_lowercase();
+    may_name(name)
+}
+
 /// The elements of a comma-separated list without the space around them.
 pub(crate) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&b| b == b',').map(trim)
@@ -91,7 +101,7 @@ pub(crate) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn remove_hop_by_hop_from_request(fields: &mut Fields) -> Result<ConnectionTokens, Refusal> {
     let mut tokens = ConnectionTokens::default();
     for value in fields.get_all(b"connection") {
-        tokens.read(value)?;
+        tokens.read(value, |_| false)?;
     }
     fields.retain(|name, value| keeps_in_request(kind(name), value));
     Ok(tokens)

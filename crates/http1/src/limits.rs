@@ -1,7 +1,7 @@
 //! How much of a message Bailey is ready to hold. Decides nothing else.
 
 /// Limits of the parser. The defaults are safe; every value can be lowered or raised by the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of a head, from the first of the start line to the empty line's last; also of a trailer section.
     pub head_bytes: usize,
@@ -15,6 +15,9 @@ pub struct Limits {
     pub interim: u8,
     /// Bytes of an ignored request body that are read so that the connection can be kept.
     pub drain_bytes: u64,
+    /// Whether Connection may name this field, given in lower case: one that the caller deletes from every request anyway, so that naming it
+    /// changes nothing. A token that names any other end-to-end field refuses the request.
+    pub connection_may_name: fn(&[u8]) -> bool,
 }
 
 impl Limits {
@@ -26,6 +29,7 @@ impl Limits {
         refuse_underscore: true,
         interim: 8,
         drain_bytes: 64 * 1024,
+        connection_may_name: |_| false,
     };
 }
 

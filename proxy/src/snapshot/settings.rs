@@ -72,7 +72,7 @@ impl Settings {
                 head_bytes: http1.header_bytes as usize,
                 fields: http1.header_fields as usize,
                 target_bytes: http1.target_bytes as usize,
-                ..bailey_http1::Limits::DEFAULT
+                ..FrontLimits::default().http
             },
             head: seconds(http1.header_seconds),
             idle: seconds(connection.idle_seconds),

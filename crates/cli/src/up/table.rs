@@ -142,7 +142,7 @@ fn render(rows: &BTreeSet<Row>) -> String {
     text
 }
 
-/// A `curl` line for the first URL, from an address that nothing of Bailey has, with a header that forges another.
+/// A `curl` line for the first URL, from an address that nothing of Bailey has, with every header that has fooled proxies.
 pub fn curl(local: &Local, ca: &Path) -> Option<String> {
     let mut hosts = BTreeSet::new();
     for (_, tier) in local.fronts() {
@@ -157,5 +157,6 @@ pub fn curl(local: &Local, ca: &Path) -> Option<String> {
     let trust = if scheme == "https" { format!("--cacert {} ", ca.display()) } else { String::new() };
     // Only loopback has addresses to spare.
     let from = if address.ip().is_loopback() { "--interface 127.0.0.77 " } else { "" };
-    Some(format!("curl {trust}{from}-H 'X-Forwarded-For: 6.6.6.6' {scheme}://{host}:{}/", address.port()))
+    let forged = "-H 'X-Forwarded-For: 6.6.6.6' -H 'Forwarded: for=6.6.6.6' -H 'X-Real-IP: 6.6.6.6' -H 'Connection: x-forwarded-for'";
+    Some(format!("curl --http1.1 {trust}{from}{forged} {scheme}://{host}:{}/", address.port()))
 }

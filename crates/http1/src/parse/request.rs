@@ -84,30 +84,30 @@ impl RequestParser {
             match self.lines.next_field(text, limits)? {
                 Next::Wait => return Ok(None),
                 Next::End(end) => return Ok(Some(end)),
-                Next::Field(line) => self.field(text, &line)?,
+                Next::Field(line) => self.field(text, &line, limits)?,
             }
         }
     }
 
     /// Takes one field: typed, dropped, or among the fields.
     #[inline]
-    fn field(&mut self, text: &mut [u8], line: &Line) -> Result<(), Refusal> {
+    fn field(&mut self, text: &mut [u8], line: &Line, limits: &Limits) -> Result<(), Refusal> {
         let kind = kind(&text[line.name.clone()]);
         if kind == Kind::EndToEnd {
             self.fields.push_line(line);
             return Ok(());
         }
-        self.special(text, line, kind)
+        self.special(text, line, kind, limits)
     }
 
-    fn special(&mut self, text: &mut [u8], line: &Line, kind: Kind) -> Result<(), Refusal> {
+    fn special(&mut self, text: &mut [u8], line: &Line, kind: Kind, limits: &Limits) -> Result<(), Refusal> {
         let value = &mut text[line.value.clone()];
         let seen = &mut self.seen;
         match kind {
             Kind::Host => seen.host(value, line.value.start)?,
             Kind::ContentLength => seen.framing.content_length(value)?,
             Kind::TransferEncoding => seen.framing.transfer_encoding(value)?,
-            Kind::Connection => seen.connection.read(value)?,
+            Kind::Connection => seen.connection.read(value, limits.connection_may_name)?,
             Kind::Upgrade => {
                 seen.upgrade_lines += 1;
                 seen.upgrade = value.eq_ignore_ascii_case(b"websocket").then_some(Upgrade::WebSocket);
