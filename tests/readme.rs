@@ -1,0 +1,59 @@
+//! The README's commands exist and do what it says. `make demo` and `bailey up` are held by the samples' tests; the others run here.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::path::Path;
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Every line of the README's `sh` blocks.
+fn commands() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in readme.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            command if inside => found.push(command.to_owned()),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn every_make_target_is_there() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let targets: Vec<_> = commands().iter().filter_map(|c| c.strip_prefix("make ").map(str::to_owned)).collect();
+    assert_eq!(targets, ["demo", "test"]);
+    for target in targets {
+        assert!(makefile.contains(&format!("\n{target}: ")), "make {target}");
+    }
+}
+
+#[test]
+fn every_command_that_ends_by_itself_succeeds() {
+    let mut ran = 0;
+    for command in commands().iter().filter(|c| c.starts_with("cargo run") && !c.contains(" up ")) {
+        let mut words = command.split(' ');
+        let output = Command::new(words.next().unwrap()).args(words).current_dir(root()).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stdout.is_empty(), "{command} printed nothing");
+        ran += 1;
+    }
+    assert_eq!(ran, 5);
+}
+
+#[test]
+fn every_folder_and_page_is_there() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for link in readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        assert!(root().join(link).exists(), "{link}");
+    }
+    for folder in commands().iter().filter_map(|c| c.split(" up ").nth(1).map(str::to_owned)) {
+        assert!(root().join(&folder).is_dir(), "{folder}");
+    }
+}
