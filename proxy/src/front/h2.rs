@@ -229,8 +229,13 @@ impl<S> Drop for Active<S> {
     }
 }
 
-async fn stream<S: Serve>(request: http::Request<RecvStream>, respond: SendResponse<Bytes>, shared: &Shared<S>) {
+async fn stream<S: Serve>(request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>, shared: &Shared<S>) {
     let (parts, body) = request.into_parts();
+    // Given up before anyone looked at it: nobody needs to hear of it.
+    if poll_fn(|cx| Poll::Ready(respond.poll_reset(cx).is_ready())).await {
+        shared.early_resets.set(shared.early_resets.get() + 1);
+        return;
+    }
     match head::request(&parts, &body, &shared.limits.http) {
         Ok(head) => {
             let mut stream = downstream::Stream::new(body, respond, &head, shared);

@@ -363,6 +363,24 @@ fn z1_rapid_resets_end_the_connection() {
 }
 
 #[test]
+fn a_request_that_is_reset_before_it_is_looked_at_reaches_nobody() {
+    let frames =
+        [frame(4, 0, 0, &[]), frame(1, 5, 1, &GET), frame(3, 0, 1, &8_u32.to_be_bytes()), frame(1, 5, 3, &GET)];
+    let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frames.concat()[..]].concat();
+    let (got, consumer) = talk(FrontLimits::default(), |mut stream, _site| async move {
+        stream.write_all(&bytes).await.unwrap();
+        let mut got = BytesMut::new();
+        // Until the body of the answer to the second.
+        while !got.ends_with(b"a.test") {
+            assert_ne!(stream.read_buf(&mut got).await.unwrap(), 0);
+        }
+        got
+    });
+    assert!(got.len() > 9);
+    assert_eq!(consumer.0.borrow().heads.len(), 1);
+}
+
+#[test]
 fn z2_resets_provoked_by_broken_rules_end_the_connection() {
     let flood = (0..1000).flat_map(|n| {
         let id = 2 * n + 1;
