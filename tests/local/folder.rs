@@ -36,7 +36,7 @@ spec:
 /// A route for everything of one tenant's host, and its echo.
 pub fn app(tenant: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {{name: web, namespace: {tenant}}}
@@ -49,7 +49,7 @@ apiVersion: bailey.dev/v1alpha1
 kind: LocalBackend
 metadata: {{name: app-{tenant}, namespace: {tenant}}}
 spec: {{echo: {{}}}}
-"#
+"
     )
 }
 

@@ -1,5 +1,7 @@
 //! What people expect of any proxy, through both tiers.
 
+use std::fmt::Write as _;
+
 use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -40,7 +42,7 @@ async fn pipelined_requests_are_answered_in_order() {
     let mut tls = client(&running.local).tls("a.localhost", "http/1.1").await.unwrap();
     let mut requests = String::new();
     for n in 0..5 {
-        requests.push_str(&format!("GET /{n} HTTP/1.1\r\nHost: a.localhost\r\n"));
+        write!(requests, "GET /{n} HTTP/1.1\r\nHost: a.localhost\r\n").unwrap();
         requests.push_str(if n == 4 { "Connection: close\r\n\r\n" } else { "\r\n" });
     }
     tls.write_all(requests.as_bytes()).await.unwrap();

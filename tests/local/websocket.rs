@@ -1,4 +1,4 @@
-//! WebSockets through both tiers.
+//! `WebSocket` through both tiers.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
