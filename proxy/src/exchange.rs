@@ -120,6 +120,10 @@ pub trait Downstream {
 
     /// Gives up: the client must not take the answer for complete.
     fn reset(&mut self, reason: ResetReason);
+
+    /// Takes no request after this one where requests follow each other on one stream of bytes: who sent something
+    /// hostile may mean what follows differently than it reads.
+    fn close_after_answer(&mut self) {}
 }
 
 /// The side that answers a request. Dropping it before both directions are complete cancels.
@@ -328,7 +332,11 @@ impl<D: Downstream, B: Backend, F: FnMut(&mut ResponseHead)> Pump<'_, D, B, F> {
 
     fn pass_on(&mut self, event: ResponseEvent) {
         match event {
-            ResponseEvent::Informational(head) => self.down.send_informational(head),
+            // Others mean something only to who asked for them, and nobody can have asked through us.
+            ResponseEvent::Informational(head) if matches!(head.status, 100 | 103) => {
+                self.down.send_informational(head);
+            }
+            ResponseEvent::Informational(_) => {}
             ResponseEvent::Head { mut head, end } => {
                 self.moved.status = head.status;
                 self.tunnel = head.status == 101;

@@ -33,7 +33,7 @@ use bailey_routing::{Arrival as Arrived, Forward, Found, Plan, https_redirect, p
 use smallvec::SmallVec;
 
 use crate::access_log::AccessLog;
-use crate::error::{Fate, ProxyError};
+use crate::error::{Fate, ProxyError, Side};
 use crate::exchange::Downstream;
 use crate::front::{Intake, Serve};
 use crate::limits::{NoRoom, Place, WorkerTenants};
@@ -256,6 +256,9 @@ impl Forwarder {
     ) {
         record.failed(error);
         if record.status() == 0 {
+            if error.side == Side::Client {
+                down.close_after_answer();
+            }
             answer::failed(error.fate, incoming, self.identity.name, down, record).await;
         }
     }

@@ -120,3 +120,14 @@ pub fn request(method: &str, host: &str, path: &str, fields: &[(&str, &str)], bo
 pub fn seen(answer: &Answer) -> serde_json::Value {
     serde_json::from_slice(answer.body()).unwrap_or_else(|e| panic!("{e}: {} {:?}", answer.status(), answer.body()))
 }
+
+/// Waits for something that comes soon, without a bound on how soon.
+pub async fn eventually(mut there: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if there() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it never came");
+}

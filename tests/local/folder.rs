@@ -53,6 +53,26 @@ spec: {{echo: {{}}}}
     )
 }
 
+/// An `HTTPRoute` of tenant a for one of its hosts: the rules as YAML, indented by four.
+pub fn route(name: &str, host: &str, rules: &str) -> String {
+    format!(
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}, namespace: a}}\nspec:\n  parentRefs: [{{name: main}}]\n  hostnames: [{host}]\n  rules:\n{rules}\n"
+    )
+}
+
+/// An echo of tenant a.
+pub fn echo(name: &str) -> String {
+    crate::backend::local_backend("a", name, "echo: {}")
+}
+
+/// Starts the two tenants with these objects of tenant a; nothing in them may be worth a warning.
+pub async fn tenant_a(objects: &str) -> Running {
+    let running = start(&[("topology.yaml", TWO_TENANTS), ("a.yaml", objects)]).await;
+    let warnings: Vec<_> = running.local.warnings().map(ToString::to_string).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
+    running
+}
+
 /// Starts what these files describe.
 pub async fn start(files: &[(&str, &str)]) -> Running {
     let kept = tempfile::tempdir().unwrap();

@@ -2,10 +2,17 @@
 #![expect(unreachable_pub, reason = "a test")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod attempts;
+mod backend;
 mod client;
 mod client_address;
+mod evil;
+mod filters;
 mod folder;
+mod hostile;
 mod http;
+mod matches;
+mod matrix;
 mod reload;
 mod samples;
 mod tenancy;

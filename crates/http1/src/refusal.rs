@@ -63,7 +63,7 @@ pub enum Refusal {
     Truncated,
     /// A response status outside 100 to 599.
     Status,
-    /// An interim response that was not asked for or that Bailey does not know.
+    /// A 101 that was not asked for.
     UnexpectedInterim,
     /// More interim responses than the limit.
     TooManyInterim,

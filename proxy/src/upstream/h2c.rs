@@ -150,8 +150,10 @@ impl H2Exchange {
         if status == 101 {
             return Poll::Ready(Err(UpstreamError::MalformedH2));
         }
-        let end = body.is_end_stream();
         let bodyless = self.head_request || status == 204 || status == 304;
+        // Content where none can be is sent by applications that do not look at the method. It is not read: nobody could
+        // pass it on, and on a link it would be a mistake of ours.
+        let end = bodyless || body.is_end_stream();
         let head = response_head(status, &parts.headers, end, bodyless);
         self.body = Some(body);
         Poll::Ready(Ok(ResponseEvent::Head { head, end }))

@@ -159,9 +159,9 @@ impl Seen {
     fn body(&self, status: u16, context: ResponseContext) -> Result<(BodyLength, bool), Refusal> {
         let Framing { length, chunked } = self.framing;
         match status {
-            100 | 103 | 204 | 304 => {}
             101 => return self.switch(context),
-            102 | 104..=199 => return Err(Refusal::UnexpectedInterim),
+            // Interim answers nobody asked for are legal (RFC 9110 section 15.2); whether they go on is the proxy's decision.
+            100..=199 | 204 | 304 => {}
             _ if context.head_request => {}
             // Content-Length beside Transfer-Encoding is ignored, as HTTP asks, and the connection given up.
             _ if chunked => return Ok((BodyLength::Unknown, length.is_none())),

@@ -149,6 +149,10 @@ impl Downstream for Connection {
         self.exchange.broken = true;
         self.exchange.ended = true;
     }
+
+    fn close_after_answer(&mut self) {
+        self.http.close_after_response();
+    }
 }
 
 fn event(part: BodyPart) -> BodyEvent {

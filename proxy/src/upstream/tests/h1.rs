@@ -36,7 +36,6 @@ fn evil_answers_are_refused_and_their_connections_not_used_again() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0x2\r\nhi\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi!\r\n0\r\n\r\n",
-        "HTTP/1.1 102 Processing\r\n\r\n",
         "HTTP/2 200 OK\r\ncontent-length: 0\r\n\r\n",
         "nonsense that goes on\r\n\r\n",
         &long,
