@@ -175,14 +175,13 @@ impl Forwarder {
     ) -> Result<(), ProxyError> {
         let table = &serving.snapshot.table;
         let host = incoming.head.authority.host_bytes().clone();
-        Self::same_tenant(&serving.snapshot, from, incoming)?;
+        let tenant = Self::same_tenant(&serving.snapshot, from, incoming)?;
         let listener = table.listener(incoming.listener).ok_or(ProxyError::us(Fate::Internal))?;
         if let Some(mut policy) = listener.https_redirect.filter(|_| !incoming.https) {
             policy.port = self.visible(policy.port);
             let respond = https_redirect(policy, &host, &View(&incoming.head));
             return answer::planned(&respond, incoming, down, record).await;
         }
-        let tenant = table.tenant_of(incoming.listener, &host);
         let _place = self.admit(tenant, from)?;
         let matched = match table.find(incoming.listener, &host, &View(&incoming.head)) {
             Found::Matched(matched) => matched,
@@ -202,22 +201,28 @@ impl Forwarder {
         }
     }
 
-    /// A TLS connection serves the tenant of its server name and no other, whatever it asks for later, and whatever has
-    /// changed since (RFC 9110 15.5.20). A host that nobody owns is 404 before that: nothing is told about others.
-    fn same_tenant(snapshot: &Snapshot, from: Sender<'_>, incoming: &Incoming) -> Result<(), ProxyError> {
+    /// The tenant of the host. A TLS connection serves the tenant of its server name and no other, whatever it asks for
+    /// later, and whatever has changed since (RFC 9110 15.5.20). A host that nobody owns is 404 before that: nothing is
+    /// told about others.
+    fn same_tenant<'s>(
+        snapshot: &'s Snapshot,
+        from: Sender<'_>,
+        incoming: &Incoming,
+    ) -> Result<Option<&'s Arc<str>>, ProxyError> {
         let table = &snapshot.table;
         let host = incoming.head.host();
-        if !table.knows_host(incoming.listener, host) {
-            return Err(ProxyError::us(Fate::HostUnknown));
-        }
-        let Sender::Client(connection) = from else { return Ok(()) };
-        let Some(tls) = &connection.tls else { return Ok(()) };
+        let owner = table.owner_of(incoming.listener, host).ok_or(ProxyError::us(Fate::HostUnknown))?;
+        let Sender::Client(connection) = from else { return Ok(owner) };
+        let Some(tls) = &connection.tls else { return Ok(owner) };
         let sni = tls.sni.as_bytes();
+        // The listener is that of this very host.
+        if sni == host {
+            return Ok(owner);
+        }
         let same_listener = table.listener_at(connection.listener.port, sni) == Some(incoming.listener);
-        let same_tenant = || table.tenant_of(incoming.listener, sni) == table.tenant_of(incoming.listener, host);
-        if same_listener && (!snapshot.settings.tenants || (table.knows_host(incoming.listener, sni) && same_tenant()))
-        {
-            return Ok(());
+        let same_tenant = || table.owner_of(incoming.listener, sni) == Some(owner);
+        if same_listener && (!snapshot.settings.tenants || same_tenant()) {
+            return Ok(owner);
         }
         Err(ProxyError::us(Fate::Misdirected))
     }
@@ -332,7 +337,7 @@ impl Drop for OpenConnection {
 }
 
 impl LinkService for Rc<Forwarder> {
-    async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: bailey_link::RequestHead) {
+    async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: Box<bailey_link::RequestHead>) {
         self.answer(Sender::Link(&meta.meta()), down, head).await;
     }
 }

@@ -123,6 +123,8 @@ impl Tenants {
 pub struct WorkerTenants {
     tenants: Arc<Tenants>,
     known: RefCell<HashMap<Arc<str>, Rc<Local>>>,
+    /// The one asked for last, which is mostly the next one too.
+    last: RefCell<Option<(Arc<str>, Rc<Local>)>>,
 }
 
 #[derive(Debug)]
@@ -204,7 +206,7 @@ pub enum NoRoom {
 impl WorkerTenants {
     /// The view of one worker.
     pub fn new(tenants: Arc<Tenants>) -> Self {
-        Self { tenants, known: RefCell::default() }
+        Self { tenants, known: RefCell::default(), last: RefCell::default() }
     }
 
     /// A place for a connection of this tenant; a tenant without account has no limit of its own, and gets `Ok(None)`.
@@ -232,10 +234,22 @@ impl WorkerTenants {
 
     /// Forgets tenants that a new configuration no longer has.
     pub fn refresh(&self) {
+        *self.last.borrow_mut() = None;
         self.known.borrow_mut().retain(|name, local| Rc::strong_count(local) > 1 || self.tenants.of(name).is_some());
     }
 
     fn local(&self, tenant: &Arc<str>) -> Option<Rc<Local>> {
+        if let Some((name, local)) = &*self.last.borrow()
+            && Arc::ptr_eq(name, tenant)
+        {
+            return Some(local.clone());
+        }
+        let local = self.found(tenant)?;
+        *self.last.borrow_mut() = Some((tenant.clone(), local.clone()));
+        Some(local)
+    }
+
+    fn found(&self, tenant: &Arc<str>) -> Option<Rc<Local>> {
         if let Some(local) = self.known.borrow().get(tenant) {
             return Some(local.clone());
         }

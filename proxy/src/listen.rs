@@ -235,7 +235,7 @@ impl<S: Serve> Listening<S> {
                         return None;
                     }
                 };
-                (io, Some(TlsInfo { sni: name, tls13 }), h2)
+                (io, Some(TlsInfo { sni: name.into(), tls13 }), h2)
             }
         };
         let info = ConnectionInfo { listener: self.listener.clone(), peer, local, proxied, tls };

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bailey_http1::{Fields, RequestHead};
 use bailey_link::{RequestMeta, Settings};
@@ -32,7 +32,7 @@ use crate::error::ProxyError;
 use crate::exchange::{Backend, ResetReason, ResponseEvent};
 use crate::link::client::{LinkContext, LinkGroup};
 use crate::link::{LinkSecurity, LinkStream};
-use crate::timer::Wheel;
+use crate::timer::{Wheel, ticks};
 use balance::Balance;
 use h1::H1Exchange;
 use h2c::H2Exchange;
@@ -112,7 +112,7 @@ impl Backends {
         let settings = options.link_settings;
         Rc::new(Self {
             groups: RefCell::default(),
-            arena: Rc::default(),
+            arena: Arena::new(wheel.clone()),
             balance: options.balance,
             link: options.link.map(|security| Rc::new(LinkContext { security, settings, wheel })),
             mirrors: mirror::Mirrors::default(),
@@ -123,9 +123,10 @@ impl Backends {
     pub async fn housekeep(self: Rc<Self>) {
         loop {
             tokio::time::sleep(SWEEP).await;
+            let now = self.arena.now();
             self.groups.borrow_mut().retain(|_, group| {
-                group.sweep();
-                let stays = group.is_busy() || group.used.get().elapsed() < FORGET;
+                group.sweep(now);
+                let stays = group.is_busy() || now.saturating_sub(group.used.get()) < ticks(FORGET);
                 if !stays {
                     group.leave();
                 }
@@ -156,7 +157,7 @@ impl Backends {
             (UpstreamKey::Link { tenant }, Some(context)) => Some(LinkGroup::new(tenant.clone(), context.clone())),
             (UpstreamKey::Link { .. }, None) | (UpstreamKey::Service { .. }, _) => None,
         };
-        let group = Group::new(to.clone(), self.balance, link);
+        let group = Group::new(to.clone(), self.balance, link, self.arena.now());
         self.groups.borrow_mut().insert(to.id.clone(), group.clone());
         group
     }
@@ -200,7 +201,7 @@ impl Backends {
         };
         let kind = if is_link {
             let link = group.link.clone().ok_or(UpstreamError::Internal)?;
-            group.used.set(Instant::now());
+            group.used.set(self.arena.now());
             Kind::Link(link.open(head, about, end).await?)
         } else {
             let (load, ready) = group.acquire(&self.arena, h2, avoid).await?;

@@ -7,7 +7,7 @@ no telemetry, TCP_NODELAY, TLS 1.3 + P-256, HTTP/2 offered by ALPN.
 Tools are found through the environment: HAPROXY28 (with HAPROXY28_LIB), BLOAD, BAILEY_PROXY and BAILEY_PROXY_PLAIN;
 nginx from the system.
 """
-import json, os
+import base64, os
 
 TLS, PLAIN, INNER, ORIGIN = (int(os.environ.get("PORT0", "28440")) + k for k in (0, 1, 2, 3))
 E = os.environ.get
@@ -129,3 +129,101 @@ def _relay(mode):
             ("outer", b + ["--addr", f"127.0.0.1:{PLAIN}", "--to", f"127.0.0.1:{INNER}"], {})]
 
 
+# ---------------------------------------------------------------- bailey
+# Limits against floods that a load generator must pass are raised by the API's own fields; all others hold as shipped.
+LIMITS = """limits:
+      connection: {total: 100000, perSource: 100000, tenantPercent: 100, requests: 1000000}"""
+
+TOPOLOGY = """apiVersion: bailey.dev/v1alpha1
+kind: IngressTopology
+metadata: {{name: bench}}
+spec:
+  outer:
+    namespace: ingress-bench
+    listeners:
+      - {{name: http, port: {plain}, protocol: HTTP}}
+      - {{name: https, port: {tls}, protocol: HTTPS}}
+    certificates: {{store: {{secrets: {{}}}}, secrets: [bench-tls]}}
+    {limits}
+  httpsRedirect: false
+  {log}
+  tenants:
+    {tenants}
+"""
+
+TENANT = """---
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {tenant}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: app, namespace: {tenant}}}
+spec:
+  parentRefs: [{{name: bench}}]
+  rules: [{{backendRefs: [{{name: app, port: 80}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: app, namespace: {tenant}}}
+spec: {{ports: [{{name: http, port: 80, targetPort: {origin}}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: app, namespace: {tenant}, labels: {{kubernetes.io/service-name: app}}}}
+addressType: IPv4
+endpoints: [{{addresses: [127.0.0.1]}}]
+ports: [{{name: http, port: {origin}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: bench-{tenant}, namespace: {tenant}}}
+spec: {{ports: [{{name: link, port: 8443}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: bench-{tenant}, namespace: {tenant}, labels: {{kubernetes.io/service-name: bench-{tenant}}}}}
+addressType: IPv4
+endpoints: [{{addresses: [127.0.0.1]}}]
+ports: [{{name: link, port: {inner}}}]
+"""
+
+SECRET = """---
+apiVersion: v1
+kind: Secret
+metadata: {{name: bench-tls, namespace: ingress-bench}}
+type: kubernetes.io/tls
+data: {{tls.crt: {cert}, tls.key: {key}}}
+"""
+
+# One inner tier serves one tenant, and a tenant has at most this many hostnames (the definition's own limit).
+HOSTS = 32
+
+
+def _bailey(d, workers, routes, link, full=False):
+    if routes > HOSTS:
+        raise ValueError(f"a tenant has at most {HOSTS} hostnames")
+    base64_of = lambda path: base64.b64encode(open(path, "rb").read()).decode()
+    config = os.path.join(d, "bailey")
+    os.makedirs(config, exist_ok=True)
+    tenants = "- {name: t, namespaces: {names: [t]}, hostnames: [" + ", ".join(hostlist(routes)) + "]}"
+    log = "accessLog: {format: json}" if full else ""
+    text = TOPOLOGY.format(plain=PLAIN, tls=TLS, limits=LIMITS, log=log, tenants=tenants)
+    text += TENANT.format(tenant="t", origin=ORIGIN, inner=INNER) + SECRET.format(cert=base64_of(CERT), key=base64_of(KEY))
+    w(config, "bench.yaml", text)
+    tier = lambda kind, n: [E("BAILEY_PROXY_PLAIN") if link is None else E("BAILEY_PROXY"), "--tier", kind, "--topology", "bench",
+                            "--config", config, "--local", "--workers", str(workers), "--address", "127.0.0.1", "--log", "warn",
+                            "--drain-accept", "0", "--drain-finish", "1",
+                            *(["--plaintext-link"] if link is None else ["--link", os.path.join(link, kind)]),
+                            *(["--admin", f"127.0.0.1:{TLS + 10 + n}", "--access-log", f"{d}/access-{kind}.log"] if full else [])]
+    return [("inner", tier("inner", 0) + ["--tenant", "t", "--link-port", str(INNER)], {}), ("outer", tier("outer", 1), {})]
+
+
+def bailey(d, workers=1, routes=1): return _bailey(d, workers, routes, None)
+def bailey_tls(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"))
+def bailey_full(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), full=True)
+
+
+# Peers that are not part of the repository, for one's own comparisons: a Python file named by PEERS_EXTRA.
+if E("PEERS_EXTRA"):
+    exec(compile(open(E("PEERS_EXTRA")).read(), E("PEERS_EXTRA"), "exec"))

@@ -25,6 +25,17 @@ pub struct Fields {
     entries: Vec<Entry>,
 }
 
+/// Bytes of a line beside name and value.
+const LINE: usize = 4;
+
+/// Consecutive lines of one buffer.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    tail: bool,
+    start: usize,
+    end: usize,
+}
+
 #[derive(Clone, Copy)]
 struct Entry {
     name: u32,
@@ -116,6 +127,12 @@ impl Fields {
     /// Puts the buffer under the ranges pushed before.
     pub(crate) fn adopt(&mut self, buffer: Bytes) {
         self.shared = buffer;
+    }
+
+    /// Makes room for `fields` more ranges and `bytes` more bytes of added lines.
+    pub fn reserve(&mut self, fields: usize, bytes: usize) {
+        self.entries.reserve(fields);
+        self.tail.reserve(bytes);
     }
 
     /// Forgets all fields and keeps the memory, for the next message.
@@ -218,10 +235,25 @@ impl Fields {
         if !valid {
             return;
         }
-        let Some((at, _)) = self.push_tail(name) else { return };
-        self.tail[(at & !TAIL) as usize..].make_ascii_lowercase();
-        let Some((value, value_len)) = self.push_tail(value) else { return };
-        self.entries.push(Entry { name: at, value, value_len, name_len: name.len() as u16, removed: false });
+        let start = self.tail.len();
+        if start + name.len() + value.len() + LINE >= TAIL as usize {
+            return;
+        }
+        // As a line, so that it is written out as it stands.
+        self.tail.extend_from_slice(name);
+        self.tail[start..].make_ascii_lowercase();
+        self.tail.extend_from_slice(b": ");
+        let at = self.tail.len();
+        self.tail.extend_from_slice(value);
+        clean(&mut self.tail[at..]);
+        self.tail.extend_from_slice(b"\r\n");
+        self.entries.push(Entry {
+            name: start as u32 | TAIL,
+            value: at as u32 | TAIL,
+            value_len: value.len() as u32,
+            name_len: name.len() as u16,
+            removed: false,
+        });
     }
 
     /// Bytes of the fields written as lines.
@@ -229,23 +261,23 @@ impl Fields {
         self.entries.iter().map(|e| usize::from(e.name_len) + e.value_len as usize + 4).sum()
     }
 
-    /// Appends the fields of the kinds to `keep` as lines. Neighbours that already stand in the buffer as lines are
+    /// Appends the fields of the kinds to `keep` as lines. Neighbours that already stand in a buffer as lines are
     /// copied in one go.
     pub(crate) fn write_to(&self, out: &mut BytesMut, keep: impl Fn(Kind) -> bool) {
-        let mut run = 0..0;
+        let mut run = Run::default();
         for entry in self.entries.iter().filter(|e| !e.removed) {
             if !keep(kind(self.name_of(entry))) {
                 continue;
             }
             match self.as_line(entry) {
-                Some(line) if line.start == run.end => run.end = line.end,
+                Some(line) if line.tail == run.tail && line.start == run.end => run.end = line.end,
                 Some(line) => {
-                    out.extend_from_slice(self.shared.get(run).unwrap_or_default());
+                    out.extend_from_slice(self.run(run));
                     run = line;
                 }
                 None => {
-                    out.extend_from_slice(self.shared.get(run).unwrap_or_default());
-                    run = 0..0;
+                    out.extend_from_slice(self.run(run));
+                    run = Run::default();
                     out.extend_from_slice(self.name_of(entry));
                     out.extend_from_slice(b": ");
                     out.extend_from_slice(self.value_of(entry));
@@ -253,18 +285,25 @@ impl Fields {
                 }
             }
         }
-        out.extend_from_slice(self.shared.get(run).unwrap_or_default());
+        out.extend_from_slice(self.run(run));
     }
 
-    /// Where the field stands in the shared buffer, if it stands there as `name: value` and a line end.
-    fn as_line(&self, entry: &Entry) -> Option<Range<usize>> {
-        if (entry.name | entry.value) & TAIL != 0 {
+    fn run(&self, run: Run) -> &[u8] {
+        let from: &[u8] = if run.tail { &self.tail } else { &self.shared };
+        from.get(run.start..run.end).unwrap_or_default()
+    }
+
+    /// Where the field stands in one of the buffers, if it stands there as `name: value` and a line end.
+    fn as_line(&self, entry: &Entry) -> Option<Run> {
+        let tail = entry.name & TAIL != 0;
+        if tail != (entry.value & TAIL != 0) {
             return None;
         }
-        let (start, value) = (entry.name as usize, entry.value as usize);
+        let from: &[u8] = if tail { &self.tail } else { &self.shared };
+        let (start, value) = ((entry.name & !TAIL) as usize, (entry.value & !TAIL) as usize);
         let (colon, end) = (start + usize::from(entry.name_len), value + entry.value_len as usize);
-        let is_line = self.shared.get(colon..value) == Some(b": ") && self.shared.get(end..end + 2) == Some(b"\r\n");
-        is_line.then_some(start..end + 2)
+        let is_line = from.get(colon..value) == Some(b": ") && from.get(end..end + 2) == Some(b"\r\n");
+        is_line.then_some(Run { tail, start, end: end + 2 })
     }
 
     /// Copies text to the tail and says where; `None` if the tail would pass 2 GiB.
@@ -274,14 +313,15 @@ impl Fields {
             return None;
         }
         self.tail.extend_from_slice(text);
-        if class::value_end(text) != text.len() {
-            for b in &mut self.tail[start..] {
-                if class::ends_value(*b) {
-                    *b = b' ';
-                }
-            }
-        }
+        clean(&mut self.tail[start..]);
         Some((start as u32 | TAIL, text.len() as u32))
+    }
+}
+
+/// Control characters become spaces.
+fn clean(value: &mut [u8]) {
+    if class::value_end(value) != value.len() {
+        value.iter_mut().filter(|b| class::ends_value(**b)).for_each(|b| *b = b' ');
     }
 }
 

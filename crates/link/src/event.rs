@@ -13,8 +13,8 @@ pub enum Event {
     Request {
         /// The new stream.
         stream: StreamId,
-        /// The head.
-        head: RequestHead,
+        /// The head; boxed, so that events are small to move.
+        head: Box<RequestHead>,
         /// Nothing follows.
         end: bool,
     },

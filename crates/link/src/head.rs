@@ -154,6 +154,11 @@ impl RequestHead {
         }
     }
 
+    /// What the stream carries.
+    pub fn stream_type(&self) -> StreamType {
+        self.stream_type
+    }
+
     /// Where the method is in the payload.
     pub fn method_range(&self) -> Range<u32> {
         self.method.start..self.method.start + self.method.length

@@ -55,6 +55,12 @@ impl RouteTable {
         self.entries(listener, name.as_ref()).next()?.tenant()
     }
 
+    /// The tenant that owns `host` on this listener, if it has one; the outer `None`: no route answers for `host`.
+    pub fn owner_of(&self, listener: ListenerId, host: &[u8]) -> Option<Option<&Arc<str>>> {
+        let name = HostName::new(host);
+        self.entries(listener, name.as_ref()).next().map(HostEntry::tenant)
+    }
+
     /// Some route on this listener answers for `host`.
     pub fn knows_host(&self, listener: ListenerId, host: &[u8]) -> bool {
         let name = HostName::new(host);
@@ -65,7 +71,7 @@ impl RouteTable {
     fn entries<'t, 'h>(
         &'t self,
         id: ListenerId,
-        host: Option<&'h HostName>,
+        host: Option<&'h HostName<'h>>,
     ) -> impl Iterator<Item = &'t HostEntry> + use<'t, 'h> {
         let slot = self.listeners.get(id.0 as usize);
         slot.into_iter().flat_map(move |slot| probes(slot, host).filter_map(move |probe| self.entry(slot, probe)))
@@ -78,7 +84,7 @@ impl RouteTable {
 }
 
 /// The host itself, its parents that may be wildcards here (longest first), and every host.
-fn probes<'h>(slot: &Slot, host: Option<&'h HostName>) -> impl Iterator<Item = Probe<'h>> + use<'h> {
+fn probes<'h>(slot: &Slot, host: Option<&'h HostName<'h>>) -> impl Iterator<Item = Probe<'h>> + use<'h> {
     let bytes = host.map_or(&[][..], HostName::as_bytes);
     let exact = host.map(|host| Probe::Exact(host.as_bytes()));
     let depths = slot.depths;

@@ -1,4 +1,4 @@
-//! Sender a head and where it came from to a request that can be decided on: checked, cleaned, with its client known.
+//! From a head and where it came from to a request that can be decided on: checked, cleaned, with its client known.
 
 use std::net::SocketAddr;
 

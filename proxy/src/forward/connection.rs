@@ -1,6 +1,7 @@
 //! What is known of a client's connection before its first request.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A client's connection. Made by the front when it is accepted (after PROXY protocol and the TLS handshake), and the
@@ -24,7 +25,7 @@ pub struct ConnectionInfo {
 #[derive(Debug, Clone)]
 pub struct TlsInfo {
     /// The server name, canonical: lower case, no trailing dot.
-    pub sni: Box<str>,
+    pub sni: Rc<str>,
     /// TLS 1.3 rather than 1.2.
     pub tls13: bool,
 }

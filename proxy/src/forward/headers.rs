@@ -104,26 +104,38 @@ pub struct Origin<'a> {
     pub request_id: &'a [u8; 16],
 }
 
+/// Names of the clean set.
+const CLEAN: [&[u8]; 6] =
+    [b"x-forwarded-for", b"x-real-ip", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-request-id"];
+/// Room for the lines of the clean set but for the host.
+const CLEAN_ROOM: usize = 320;
+
 /// Writes the clean set, replacing whatever has these names. With `forwarded` also RFC 7239's field.
 pub fn write_clean(fields: &mut Fields, origin: &Origin<'_>, forwarded: bool) {
+    // What came in under these names is gone by now; a route may have set some since.
+    let replaced = |name: &[u8]| CLEAN.contains(&name) || (forwarded && name == b"forwarded");
+    if fields.iter().any(|(name, _)| replaced(name)) {
+        fields.retain(|name, _| !replaced(name));
+    }
+    fields.reserve(CLEAN.len() + 1, CLEAN_ROOM + origin.authority.host().len());
     let mut text = Text::default();
     let scheme: &[u8] = if origin.https { b"https" } else { b"http" };
     text.address(origin.client.ip());
-    fields.set(b"x-forwarded-for", text.as_bytes());
-    fields.set(b"x-real-ip", text.as_bytes());
-    fields.set(b"x-forwarded-proto", scheme);
+    fields.append(b"x-forwarded-for", text.as_bytes());
+    fields.append(b"x-real-ip", text.as_bytes());
+    fields.append(b"x-forwarded-proto", scheme);
     match origin.authority.port() {
-        None => fields.set(b"x-forwarded-host", origin.authority.host()),
+        None => fields.append(b"x-forwarded-host", origin.authority.host()),
         Some(port) => {
             let text = text.clear().bytes(origin.authority.host()).bytes(b":").decimal(port);
-            fields.set(b"x-forwarded-host", text.as_bytes());
+            fields.append(b"x-forwarded-host", text.as_bytes());
         }
     }
     let port = origin.authority.port().unwrap_or(origin.port);
-    fields.set(b"x-forwarded-port", text.clear().decimal(port).as_bytes());
-    fields.set(b"x-request-id", &id_text(origin.request_id));
+    fields.append(b"x-forwarded-port", text.clear().decimal(port).as_bytes());
+    fields.append(b"x-request-id", &id_text(origin.request_id));
     if forwarded {
-        fields.set(b"forwarded", forwarded_value(origin).as_bytes());
+        fields.append(b"forwarded", forwarded_value(origin).as_bytes());
     }
 }
 

@@ -33,6 +33,8 @@ pub struct LogFile {
 #[derive(Default)]
 pub(super) struct Meters {
     routes: RefCell<HashMap<usize, Rc<Meter>>>,
+    /// The one asked for last, which is mostly the next one too.
+    last: RefCell<Option<(usize, Rc<Meter>)>>,
     none: RefCell<Option<Rc<Meter>>>,
 }
 
@@ -87,9 +89,11 @@ impl Record {
         self.endpoint = endpoint;
     }
 
-    /// The head of an answer has come.
+    /// The head of an answer has come. Only the log asks when.
     pub(super) fn answered(&mut self) {
-        self.answered = Some(self.began.elapsed());
+        if self.logged.is_some() {
+            self.answered = Some(self.began.elapsed());
+        }
     }
 
     pub(super) fn failed(&mut self, error: ProxyError) {
@@ -167,6 +171,17 @@ impl Logged {
 impl Meters {
     fn of(&self, route: &Arc<Route>) -> Rc<Meter> {
         let at = Arc::as_ptr(route).addr();
+        if let Some((last, meter)) = &*self.last.borrow()
+            && *last == at
+        {
+            return meter.clone();
+        }
+        let meter = self.found(at, route);
+        *self.last.borrow_mut() = Some((at, meter.clone()));
+        meter
+    }
+
+    fn found(&self, at: usize, route: &Route) -> Rc<Meter> {
         if let Some(meter) = self.routes.borrow().get(&at) {
             return meter.clone();
         }

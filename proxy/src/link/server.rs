@@ -28,7 +28,7 @@ pub trait LinkService: 'static {
         &self,
         down: &mut LinkDownstream,
         head: RequestHead,
-        meta: bailey_link::RequestHead,
+        meta: Box<bailey_link::RequestHead>,
     ) -> impl Future<Output = ()>;
 }
 
@@ -40,18 +40,18 @@ pub struct Seats<S> {
 
 #[derive(Default)]
 struct Seat {
-    job: RefCell<Option<Job>>,
+    job: RefCell<Option<Box<Job>>>,
     waker: Cell<Option<Waker>>,
 }
 
 struct Job {
     down: LinkDownstream,
     head: RequestHead,
-    meta: bailey_link::RequestHead,
+    meta: Box<bailey_link::RequestHead>,
 }
 
 impl Seat {
-    async fn next(&self) -> Job {
+    async fn next(&self) -> Box<Job> {
         poll_fn(|cx| {
             if let Some(job) = self.job.borrow_mut().take() {
                 return Poll::Ready(job);
@@ -75,7 +75,7 @@ impl<S: LinkService> Seats<S> {
         self.free.borrow().len()
     }
 
-    fn give(self: &Rc<Self>, job: Job) {
+    fn give(self: &Rc<Self>, job: Box<Job>) {
         let free = self.free.borrow_mut().pop();
         let Some(seat) = free else {
             let seat = Rc::new(Seat { job: RefCell::new(Some(job)), waker: Cell::default() });
@@ -90,7 +90,7 @@ impl<S: LinkService> Seats<S> {
 
     async fn work(self: Rc<Self>, seat: Rc<Seat>) {
         loop {
-            let Job { mut down, head, meta } = seat.next().await;
+            let Job { mut down, head, meta } = *seat.next().await;
             self.service.serve_stream(&mut down, head, meta).await;
             drop(down);
             let mut free = self.free.borrow_mut();
@@ -119,16 +119,16 @@ struct ServerEnd<S> {
 }
 
 impl<S: LinkService> ServerEnd<S> {
-    fn on_request(&self, wire: &Rc<Wire>, stream: StreamId, meta: bailey_link::RequestHead) {
+    fn on_request(&self, wire: &Rc<Wire>, stream: StreamId, meta: Box<bailey_link::RequestHead>) {
         let refuse = |reason| wire.act(|connection| connection.release(stream, reason));
-        match meta.meta().stream_type {
+        match meta.stream_type() {
             StreamType::Http | StreamType::Upgrade => {}
             // No route can ask for these yet; refused is what lets the outer tier say so.
             StreamType::Tcp | StreamType::TlsPassthrough | StreamType::Udp => return refuse(Code::Refused),
         }
         let Ok(head) = convert::request_head(&meta) else { return refuse(Code::Malformed) };
         let down = LinkDownstream::new(Channel::new(wire.clone(), stream));
-        self.seats.give(Job { down, head, meta });
+        self.seats.give(Box::new(Job { down, head, meta }));
     }
 }
 

@@ -42,7 +42,7 @@ struct Service {
 }
 
 impl LinkService for Service {
-    async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: bailey_link::RequestHead) {
+    async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: Box<bailey_link::RequestHead>) {
         self.served.set(self.served.get() + 1);
         match head.path() {
             b"/hello" => {

@@ -271,7 +271,7 @@ impl H1Exchange {
                 && connection.codec.is_reusable(&self.input)
         };
         if let Some(connection) = self.connection.take().filter(|connection| clean(connection)) {
-            self.load.member().checkin(connection);
+            self.load.member().checkin(connection, self.arena.now());
         }
     }
 }

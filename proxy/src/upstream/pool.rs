@@ -1,7 +1,7 @@
 //! One worker's view of an upstream: its endpoints, what is known of each, and their idle connections. Decides which endpoint takes a request
 //! and whether a connection may be used again. Moves no bytes of a request.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use super::health::Health;
 use super::retry::Budget;
 use crate::io::Io;
 use crate::link::client::LinkGroup;
+use crate::timer::{Wheel, ticks};
 
 /// How long a connection may be idle.
 pub(crate) const IDLE: Duration = Duration::from_secs(30);
@@ -39,15 +40,21 @@ const BLOCK: usize = 64 * 1024;
 
 /// Where all connections of a worker are read into: what a read brought is split off, so that a connection holds memory only for bytes that
 /// are still in use.
-pub(crate) struct Arena(RefCell<BytesMut>);
-
-impl Default for Arena {
-    fn default() -> Self {
-        Self(RefCell::new(BytesMut::with_capacity(BLOCK)))
-    }
+pub(crate) struct Arena {
+    block: RefCell<BytesMut>,
+    wheel: Wheel,
 }
 
 impl Arena {
+    pub(crate) fn new(wheel: Wheel) -> Rc<Self> {
+        Rc::new(Self { block: RefCell::new(BytesMut::with_capacity(BLOCK)), wheel })
+    }
+
+    /// The worker's coarse clock, in ticks: what is idle for seconds needs no better one.
+    pub(crate) fn now(&self) -> u64 {
+        self.wheel.now()
+    }
+
     /// Reads once and appends what came to `input`; 0 at the end.
     pub(crate) fn poll_read(
         &self,
@@ -58,7 +65,7 @@ impl Arena {
         if !input.is_empty() {
             return io.poll_read(cx, input, READ);
         }
-        let mut arena = self.0.borrow_mut();
+        let mut arena = self.block.borrow_mut();
         let read = io.poll_read(cx, &mut arena, READ);
         if !arena.is_empty() {
             *input = arena.split();
@@ -75,7 +82,13 @@ pub(crate) struct H1Connection {
 
 struct Idle {
     connection: Box<H1Connection>,
-    since: Instant,
+    /// Tick of the worker's wheel.
+    since: u64,
+}
+
+/// Whether a connection that is idle since this tick may still be used.
+fn is_fresh(since: u64, now: u64) -> bool {
+    now.saturating_sub(since) < ticks(IDLE)
 }
 
 /// One endpoint of an upstream, as one worker knows it.
@@ -110,23 +123,24 @@ impl Member {
             let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
             let mut stray = BytesMut::new();
             // Anything to read is either the end or bytes that belong to no answer.
-            if since.elapsed() < IDLE && arena.poll_read(&mut connection.io, &mut nobody, &mut stray).is_pending() {
+            if is_fresh(since, arena.now()) && arena.poll_read(&mut connection.io, &mut nobody, &mut stray).is_pending()
+            {
                 return Some(connection);
             }
         }
     }
 
     /// Keeps a connection for the next request.
-    pub(crate) fn checkin(&self, connection: Box<H1Connection>) {
+    pub(crate) fn checkin(&self, connection: Box<H1Connection>, now: u64) {
         let mut idle = self.idle.borrow_mut();
         if !self.gone.get() && idle.len() < IDLE_PER_ENDPOINT {
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push(Idle { connection, since: now });
         }
     }
 
     /// Drops connections that have been idle for too long.
-    fn sweep(&self) {
-        self.idle.borrow_mut().retain(|idle| idle.since.elapsed() < IDLE);
+    fn sweep(&self, now: u64) {
+        self.idle.borrow_mut().retain(|idle| is_fresh(idle.since, now));
     }
 
     fn leave(&self) {
@@ -194,7 +208,8 @@ pub(crate) struct Group {
     turn: Cell<u32>,
     balance: Balance,
     pub(crate) budget: Budget,
-    pub(crate) used: Cell<Instant>,
+    /// Tick of the worker's wheel at which a request was last sent to it.
+    pub(crate) used: Cell<u64>,
     /// Set for an upstream that is a link.
     pub(crate) link: Option<Rc<LinkGroup>>,
 }
@@ -202,7 +217,8 @@ pub(crate) struct Group {
 struct View<'a> {
     members: &'a [Rc<Member>],
     tried: &'a [SocketAddr],
-    now: Instant,
+    /// Read when somebody asks, which a choice of one does not.
+    now: OnceCell<Instant>,
 }
 
 impl Candidates for View<'_> {
@@ -220,12 +236,12 @@ impl Candidates for View<'_> {
 
     fn usable(&self, at: usize) -> bool {
         let member = &self.members[at];
-        !self.tried.contains(&member.address) && member.health.borrow().usable(self.now)
+        !self.tried.contains(&member.address) && member.health.borrow().usable(*self.now.get_or_init(Instant::now))
     }
 }
 
 impl Group {
-    pub(crate) fn new(source: Arc<Source>, balance: Balance, link: Option<Rc<LinkGroup>>) -> Rc<Self> {
+    pub(crate) fn new(source: Arc<Source>, balance: Balance, link: Option<Rc<LinkGroup>>, now: u64) -> Rc<Self> {
         let group = Self {
             source: RefCell::new(source),
             superseded: RefCell::new(None),
@@ -233,7 +249,7 @@ impl Group {
             turn: Cell::new(0),
             balance,
             budget: Budget::default(),
-            used: Cell::new(Instant::now()),
+            used: Cell::new(now),
             link,
         };
         group.rebuild();
@@ -285,9 +301,9 @@ impl Group {
         }
     }
 
-    pub(crate) fn sweep(&self) {
+    pub(crate) fn sweep(&self, now: u64) {
         for member in &*self.members.borrow() {
-            member.sweep();
+            member.sweep(now);
         }
     }
 
@@ -299,7 +315,7 @@ impl Group {
     fn choose(&self, tried: &[SocketAddr]) -> Option<Rc<Member>> {
         let members = self.members.borrow();
         let turn = self.turn.replace(self.turn.get().wrapping_add(1));
-        let view = View { members: &members, tried, now: Instant::now() };
+        let view = View { members: &members, tried, now: OnceCell::new() };
         choose(self.balance, turn, &view).map(|at| members[at].clone())
     }
 

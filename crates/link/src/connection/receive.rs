@@ -17,7 +17,6 @@ use crate::{
 pub(super) const GOAWAY_TEXT: usize = 256;
 
 /// What one step over the input came to.
-#[expect(clippy::large_enum_variant, reason = "made and taken apart at once; a box would cost an allocation per head")]
 enum Step {
     Event(Event),
     /// Something was taken that the caller need not see now.
@@ -210,7 +209,7 @@ impl Connection {
             return Ok(None);
         };
         self.slots[stream.slot()].datagrams = head.meta().stream_type == StreamType::Udp;
-        Ok(Some(Event::Request { stream, head, end }))
+        Ok(Some(Event::Request { stream, head: Box::new(head), end }))
     }
 
     /// The slot of a stream that a frame other than a request came for.

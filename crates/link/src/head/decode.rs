@@ -179,7 +179,8 @@ fn check_fields(mut fields: &[u8]) -> Result<(), Malformed> {
         let (name, rest) = rest.split_at_checked(name).ok_or(Malformed)?;
         let (value, rest) = rest.split_at_checked(value).ok_or(Malformed)?;
         let lower = name.iter().all(|byte| TOKEN[usize::from(*byte)] == 1);
-        let clean = value.iter().all(|byte| !matches!(byte, 0 | b'\r' | b'\n'));
+        // Without an early end, so that it becomes a few vector instructions.
+        let clean = !value.iter().fold(false, |found, byte| found | matches!(byte, 0 | b'\r' | b'\n'));
         if name.is_empty() || !lower || !clean {
             return Err(Malformed);
         }
