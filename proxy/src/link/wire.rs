@@ -195,7 +195,11 @@ impl Wire {
         if mailboxes.len() <= slot {
             mailboxes.resize_with(slot + 1, Rc::default);
         }
-        let mailbox = &mailboxes[slot];
+        let mailbox = &mut mailboxes[slot];
+        if Rc::strong_count(mailbox) > 1 {
+            // The task of the slot's stream before still holds it: it keeps what came for it, and sees nothing of the new one.
+            *mailbox = Rc::default();
+        }
         mailbox.events.borrow_mut().clear();
         mailbox.waker.set(None);
         mailbox.stream.set(Some(stream));
@@ -359,5 +363,51 @@ impl Mover {
         }
         wire.wake();
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bailey_link::{RequestMeta, ResetReason, Settings};
+
+    use super::*;
+
+    /// Hands everything that `from` has to say to `to`.
+    fn carry(from: &mut Connection, to: &mut Connection) -> Vec<Event> {
+        let queued = from.queued();
+        let mut bytes = BytesMut::from(&*from.output().copy_to_bytes(queued));
+        std::iter::from_fn(|| to.read(&mut bytes).unwrap()).collect()
+    }
+
+    /// Two streams of one slot, one after the other.
+    fn two_of_a_slot() -> (StreamId, StreamId) {
+        let mut client = Connection::client(Settings::default());
+        let mut server = Connection::server(Settings::default());
+        carry(&mut server, &mut client);
+        let first = client.open(&RequestMeta::default(), std::iter::empty(), true).unwrap();
+        client.release(first, ResetReason::Cancelled);
+        for event in carry(&mut client, &mut server) {
+            if let Event::Reset { stream, .. } = event {
+                server.release(stream, ResetReason::Cancelled);
+            }
+        }
+        carry(&mut server, &mut client);
+        let second = client.open(&RequestMeta::default(), std::iter::empty(), true).unwrap();
+        assert_eq!(first.slot(), second.slot());
+        (first, second)
+    }
+
+    #[test]
+    fn a_task_that_still_holds_a_slots_old_stream_sees_nothing_of_the_new_one() {
+        let (first, second) = two_of_a_slot();
+        let wire = Wire::new(Connection::client(Settings::default()));
+        let old = wire.claim(first);
+        wire.deliver(first, Event::Capacity { stream: first });
+        let new = wire.claim(second);
+        wire.deliver(second, Event::Data { stream: second, data: Bytes::from_static(b"new"), end: true });
+        assert!(old.is_empty());
+        assert!(!new.is_empty());
+        old.release(first);
+        assert!(!new.is_empty(), "letting go of the old one leaves the new one alone");
     }
 }
