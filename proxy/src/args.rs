@@ -58,12 +58,12 @@ pub struct Args {
     /// Let backends have loopback addresses: everything runs on this machine.
     #[arg(long)]
     pub local: bool,
-    /// Seconds in which connections are still accepted after SIGTERM.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, env = "BAILEY_DRAIN_ACCEPT")]
-    pub drain_accept: u32,
-    /// Seconds that requests in progress then have to finish.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BAILEY_DRAIN_FINISH")]
-    pub drain_finish: u32,
+    /// Seconds in which connections are still accepted after SIGTERM [default: limits.drain of the tier].
+    #[arg(long, value_name = "SECONDS", env = "BAILEY_DRAIN_ACCEPT")]
+    pub drain_accept: Option<u32>,
+    /// Seconds that requests in progress then have to finish [default: limits.drain of the tier].
+    #[arg(long, value_name = "SECONDS", env = "BAILEY_DRAIN_FINISH")]
+    pub drain_finish: Option<u32>,
     /// What to log: a level, or target=level, comma-separated.
     #[arg(long, value_name = "FILTER", default_value = "info", env = "BAILEY_LOG")]
     pub log: String,
@@ -97,6 +97,7 @@ fn mapping(text: &str) -> Result<(u16, u16), String> {
 impl Args {
     /// The options they come to. Reads the link certificates.
     pub fn options(&self) -> Result<TierOptions, CredentialsError> {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(TierOptions {
             workers: self.workers.map_or_else(cores, usize::from),
@@ -112,10 +113,7 @@ impl Args {
                 Some(_) | None => LogTarget::File(self.access_log.clone()),
             },
             local: self.local,
-            drain: DrainTimes {
-                accept: Duration::from_secs(self.drain_accept.into()),
-                finish: Duration::from_secs(self.drain_finish.into()),
-            },
+            drain: DrainTimes { accept: self.drain_accept.map(seconds), finish: self.drain_finish.map(seconds) },
             ..TierOptions::new(self.role())
         })
     }

@@ -35,8 +35,8 @@ use smallvec::SmallVec;
 use crate::access_log::AccessLog;
 use crate::error::{Fate, ProxyError, Side};
 use crate::exchange::Downstream;
-use crate::front::{Intake, Serve};
-use crate::limits::{NoRoom, Place, WorkerTenants};
+use crate::front::{FrontLimits, Intake, Serve};
+use crate::limits::{NOBODY, NoRoom, Place, WorkerTenants};
 use crate::link::{LinkDownstream, LinkService};
 use crate::metrics::Counter;
 use crate::snapshot::{Current, Snapshot};
@@ -46,7 +46,7 @@ use arrival::{Incoming, View};
 use ids::Ids;
 use record::{Meters, Record};
 
-pub use connection::{ConnectionInfo, Listener, TlsInfo};
+pub use connection::{ConnectionInfo, Listener, Places, TlsInfo};
 pub use record::LogFile;
 
 /// What does not change while a tier runs.
@@ -68,6 +68,8 @@ pub struct Forwarder {
     current: Arc<Current>,
     serving: RefCell<Rc<Serving>>,
     tenants: WorkerTenants,
+    /// The account of a tier without tenants.
+    nobody: Arc<str>,
     counter: Counter,
     log: Option<LogFile>,
     ids: Ids,
@@ -77,6 +79,7 @@ pub struct Forwarder {
 struct Serving {
     snapshot: Arc<Snapshot>,
     meters: Meters,
+    limits: Rc<FrontLimits>,
     log: Option<AccessLog>,
 }
 
@@ -100,6 +103,7 @@ impl Forwarder {
             current,
             serving,
             tenants,
+            nobody: NOBODY.into(),
             counter,
             log,
             ids: Ids::new(),
@@ -123,7 +127,7 @@ impl Forwarder {
     pub fn follow(&self) {
         let snapshot = self.current.load_full();
         let upstreams: Vec<_> = snapshot.table.upstreams().cloned().collect();
-        self.backends.follow(&upstreams);
+        self.backends.follow(&upstreams, snapshot.settings.limits.upstream);
         self.tenants.refresh();
         *self.serving.borrow_mut() = Rc::new(Serving::new(snapshot, self.log.as_ref()));
     }
@@ -177,6 +181,7 @@ impl Forwarder {
         let host = incoming.head.authority.host_bytes().clone();
         let tenant = Self::same_tenant(&serving.snapshot, from, incoming)?;
         let listener = table.listener(incoming.listener).ok_or(ProxyError::us(Fate::Internal))?;
+        self.count_connection(tenant, from)?;
         if let Some(mut policy) = listener.https_redirect.filter(|_| !incoming.https) {
             policy.port = self.visible(policy.port);
             let respond = https_redirect(policy, &host, &View(&incoming.head));
@@ -229,13 +234,27 @@ impl Forwarder {
 
     /// Room for the request. At the edge only: a link's requests have been counted there.
     fn admit(&self, tenant: Option<&Arc<str>>, from: Sender<'_>) -> Result<Option<Place>, ProxyError> {
-        let (Some(tenant), Sender::Client(_)) = (tenant, from) else { return Ok(None) };
-        self.tenants.request(tenant).map_err(|no_room| {
+        let Sender::Client(_) = from else { return Ok(None) };
+        self.tenants.request(tenant.unwrap_or(&self.nobody)).map_err(|no_room| {
             ProxyError::us(match no_room {
                 NoRoom::InFlight => Fate::TenantBusy,
                 NoRoom::Rate => Fate::RateLimited,
             })
         })
+    }
+
+    /// Room for the connection, where only its requests tell whose it is: without TLS. It counts for every tenant that it
+    /// has asked for something.
+    fn count_connection(&self, tenant: Option<&Arc<str>>, from: Sender<'_>) -> Result<(), ProxyError> {
+        let (Some(tenant), Sender::Client(connection)) = (tenant, from) else { return Ok(()) };
+        if connection.tls.is_some() || connection.places.has(tenant) {
+            return Ok(());
+        }
+        match self.tenants.connection(tenant) {
+            Ok(place) => connection.places.keep(tenant, place),
+            Err(_) => return Err(ProxyError::us(Fate::TenantConnections)),
+        }
+        Ok(())
     }
 
     /// Starts the copies for mirrors; the taps are where their bodies go.
@@ -284,7 +303,8 @@ impl Serving {
             let options = snapshot.settings.access_log.or(file.unless_told)?;
             Some(AccessLog::new(options, file.sink.clone()))
         });
-        Self { snapshot, meters: Meters::default(), log }
+        let limits = Rc::new(FrontLimits::of(&snapshot.settings.limits));
+        Self { snapshot, meters: Meters::default(), limits, log }
     }
 }
 
@@ -293,6 +313,10 @@ impl Serve for Forwarder {
 
     fn intake(&self, peer: IpAddr) -> Intake {
         self.serving().snapshot.settings.front.intake(peer)
+    }
+
+    fn limits(&self) -> Rc<FrontLimits> {
+        self.serving().limits.clone()
     }
 
     fn open(&self, info: &ConnectionInfo) -> Option<OpenConnection> {

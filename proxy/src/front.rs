@@ -10,11 +10,14 @@ pub mod h2;
 pub mod proxy_protocol;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bailey_crds::TierLimits;
 use bailey_http1::{Refusal, RequestHead};
 
 use crate::error::Fate;
@@ -42,6 +45,9 @@ pub trait Serve: 'static {
 
     /// Who the peer of a new connection is to us.
     fn intake(&self, peer: IpAddr) -> Intake;
+
+    /// What a new connection is allowed. Those that exist keep what they began with.
+    fn limits(&self) -> Rc<FrontLimits>;
 
     /// A connection is ready for requests; `None`: there is no room for it, and it is closed.
     fn open(&self, info: &ConnectionInfo) -> Option<Self::Open>;
@@ -82,9 +88,17 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// What a front allows a client. The defaults are those of the outer tier.
+/// What a front allows a client. The defaults are those of the API.
 #[derive(Debug, Clone)]
 pub struct FrontLimits {
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// For a PROXY protocol header.
+    pub proxy_header: Duration,
+    /// Bytes of a PROXY protocol header.
+    pub proxy_header_bytes: usize,
+    /// What holds for HTTP/2 only.
+    pub h2: h2::H2Limits,
     /// Bounds of heads, and of ignored bodies.
     pub http: bailey_http1::Limits,
     /// From the first byte of a head to its last.
@@ -109,26 +123,40 @@ pub struct FrontLimits {
 
 impl Default for FrontLimits {
     fn default() -> Self {
-        Self {
-            // What the edge deletes from every request may be named: that changes nothing, and ours are written afterwards.
-            http: bailey_http1::Limits {
-                connection_may_name: crate::forward::headers::is_forwarding,
-                ..bailey_http1::Limits::DEFAULT
-            },
-            head: Duration::from_secs(10),
-            idle: Duration::from_mins(2),
-            body_silence: Duration::from_secs(30),
-            body_rate: 500,
-            body_grace: Duration::from_secs(10),
-            stall: Duration::from_secs(30),
-            requests: 10_000,
-            age: Duration::from_hours(1),
-            buffer: 32 * 1024,
-        }
+        Self::of(&TierLimits::default())
     }
 }
 
 impl FrontLimits {
+    /// What a tier with these limits allows.
+    pub fn of(limits: &TierLimits) -> Self {
+        let TierLimits { accept, http1, http2, body, connection, .. } = limits;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        Self {
+            handshake: seconds(accept.handshake_seconds),
+            proxy_header: seconds(accept.proxy_header_seconds),
+            proxy_header_bytes: accept.proxy_header_bytes as usize,
+            h2: h2::H2Limits::of(http2),
+            // What the edge deletes from every request may be named: that changes nothing, and ours are written afterwards.
+            http: bailey_http1::Limits {
+                connection_may_name: crate::forward::headers::is_forwarding,
+                head_bytes: http1.header_bytes as usize,
+                fields: http1.header_fields as usize,
+                target_bytes: http1.target_bytes as usize,
+                ..bailey_http1::Limits::DEFAULT
+            },
+            head: seconds(http1.header_seconds),
+            idle: seconds(connection.idle_seconds),
+            body_silence: seconds(body.stall_seconds),
+            body_rate: body.minimum_bytes_per_second.into(),
+            body_grace: seconds(body.grace_seconds),
+            stall: seconds(body.write_stall_seconds),
+            requests: connection.requests,
+            age: seconds(connection.age_seconds),
+            buffer: body.buffer_bytes as usize,
+        }
+    }
+
     /// The tick at which a connection made now is too old for a new request.
     fn old_at(&self, wheel: &Wheel) -> u64 {
         use std::hash::{BuildHasher, RandomState};

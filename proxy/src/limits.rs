@@ -11,15 +11,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bailey_crds::TierLimits;
 use bailey_routing::ir::Tenant;
 
 #[cfg(test)]
 mod tests;
 
-/// Requests of one tenant in progress at a time.
-pub const IN_FLIGHT: u32 = 1024;
-/// Connections of one tenant at a time unless its topology says otherwise: half of what a process takes.
-pub const CONNECTIONS: u32 = 5_000;
+/// The account of a tier alone, which has no tenants: all its requests are counted as one tenant's.
+pub const NOBODY: &str = "";
 
 /// A number of places that all workers share.
 #[derive(Debug, Default)]
@@ -101,14 +100,18 @@ impl Tenants {
 
     /// Applies what a new configuration says. Places that are taken stay taken; tenants that are gone are forgotten when
     /// their last place is given back.
-    pub fn configure(&self, tenants: &[Tenant]) {
+    pub fn configure(&self, tenants: &[Tenant], limits: &TierLimits) {
+        let connections = u64::from(limits.connection.total) * u64::from(limits.connection.tenant_percent) / 100;
+        let (connections, in_flight) = (connections.max(1) as u32, limits.upstream.in_flight);
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         accounts
             .retain(|name, shared| Arc::strong_count(shared) > 1 || tenants.iter().any(|tenant| tenant.name == *name));
+        let nobody = accounts.entry(NOBODY.into()).or_default();
+        nobody.requests.set_limit(in_flight, self.workers);
         for tenant in tenants {
             let shared = accounts.entry(tenant.name.clone()).or_default();
-            shared.connections.set_limit(tenant.max_connections.unwrap_or(CONNECTIONS), self.workers);
-            shared.requests.set_limit(IN_FLIGHT, self.workers);
+            shared.connections.set_limit(tenant.max_connections.unwrap_or(connections), self.workers);
+            shared.requests.set_limit(tenant.max_in_flight.unwrap_or(in_flight), self.workers);
             shared.rate.set(tenant.requests_per_second);
         }
     }

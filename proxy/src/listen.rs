@@ -8,16 +8,17 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use bailey_crds::ConnectionLimits;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::forward::{ConnectionInfo, Listener, TlsInfo};
+use crate::forward::{ConnectionInfo, Listener, Places, TlsInfo};
 use crate::front::proxy_protocol::{self, Header, Step};
 use crate::front::{FrontLimits, Intake, Serve, h1, h2};
 use crate::io::Io;
@@ -32,8 +33,6 @@ mod tests;
 const BACKLOG: i32 = 4096;
 /// How long accepting pauses when there are no file descriptors or no memory left.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long a balancer may take to send its PROXY header.
-const PROXY_HEADER: Duration = Duration::from_secs(3);
 
 /// Binds one socket that shares its port with those of the other workers (`SO_REUSEPORT`).
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -53,8 +52,8 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 /// How many connections there may be. Shared by all workers of a process.
 #[derive(Debug)]
 pub struct Admission {
-    max: usize,
-    per_source: u32,
+    max: AtomicUsize,
+    per_source: AtomicU32,
     total: AtomicUsize,
     sources: Mutex<HashMap<IpAddr, u32>>,
 }
@@ -69,12 +68,24 @@ pub struct Admitted {
 impl Admission {
     /// At most `max` connections, and `per_source` from one IPv4 address or IPv6 /64.
     pub fn new(max: usize, per_source: u32) -> Arc<Self> {
-        Arc::new(Self { max, per_source, total: AtomicUsize::new(0), sources: Mutex::default() })
+        Arc::new(Self {
+            max: AtomicUsize::new(max),
+            per_source: AtomicU32::new(per_source),
+            total: AtomicUsize::new(0),
+            sources: Mutex::default(),
+        })
+    }
+
+    /// Changes the bounds. Connections that exist stay, also where they are more than there may be now.
+    pub fn configure(&self, limits: &ConnectionLimits) {
+        self.max.store(limits.total as usize, Ordering::Relaxed);
+        self.per_source.store(limits.per_source, Ordering::Relaxed);
     }
 
     /// The limits that hold when nothing is configured.
     pub fn with_defaults() -> Arc<Self> {
-        Self::new(10_000, 256)
+        let limits = ConnectionLimits::default();
+        Self::new(limits.total as usize, limits.per_source)
     }
 
     /// Connections now.
@@ -85,7 +96,7 @@ impl Admission {
     /// Counts a connection; `None`: there are too many.
     pub fn admit(self: &Arc<Self>) -> Option<Admitted> {
         let admitted = Admitted { admission: self.clone(), source: None };
-        (self.total.fetch_add(1, Ordering::Relaxed) < self.max).then_some(admitted)
+        (self.total.fetch_add(1, Ordering::Relaxed) < self.max.load(Ordering::Relaxed)).then_some(admitted)
     }
 
     fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, u32>> {
@@ -99,7 +110,7 @@ impl Admitted {
         let source = source(address);
         let mut sources = self.admission.sources();
         let count = sources.entry(source).or_insert(0);
-        if *count >= self.admission.per_source {
+        if *count >= self.admission.per_source.load(Ordering::Relaxed) {
             return false;
         }
         *count += 1;
@@ -141,8 +152,6 @@ pub struct Listening<S> {
     pub tls: Option<Arc<PublicTls>>,
     /// How many connections there may be.
     pub admission: Arc<Admission>,
-    /// What clients are allowed.
-    pub limits: Rc<FrontLimits>,
     /// Who answers.
     pub serve: Rc<S>,
 }
@@ -192,10 +201,10 @@ impl<S: Serve> Listening<S> {
         mut admitted: Admitted,
         worker: Rc<Worker>,
     ) {
+        let (limits, serve) = (self.serve.limits(), self.serve.clone());
         // Boxed: what happens once must not enlarge what waits between requests.
-        let opened = Box::pin(self.open(stream, peer, intake, &mut admitted, &worker)).await;
+        let opened = Box::pin(self.open(stream, peer, intake, &mut admitted, &worker, &limits)).await;
         let Some(Opened { io, info, h2 }) = opened else { return };
-        let (limits, serve) = (self.limits.clone(), self.serve.clone());
         let Some(open) = serve.open(&info) else { return };
         drop(self);
         if h2 {
@@ -214,12 +223,15 @@ impl<S: Serve> Listening<S> {
         intake: Intake,
         admitted: &mut Admitted,
         worker: &Worker,
+        limits: &FrontLimits,
     ) -> Option<Opened> {
         stream.set_nodelay(true).ok()?;
         let local = stream.local_addr().ok()?;
         let deadline = worker.wheel.deadline();
-        let proxied =
-            if intake == Intake::ProxyProtocol { read_proxy_header(&mut stream, &deadline).await? } else { None };
+        let proxied = match intake {
+            Intake::ProxyProtocol => read_proxy_header(&mut stream, &deadline, limits).await?,
+            Intake::Client | Intake::Forwarder => None,
+        };
         if let Some(client) = proxied
             && !admitted.from_source(client.ip())
         {
@@ -228,7 +240,7 @@ impl<S: Serve> Listening<S> {
         let (io, tls, h2) = match &self.tls {
             None => (Io::plain(stream), None, false),
             Some(tls) => {
-                let Handshaken { io, name, h2, tls13 } = match tls.accept(stream, &deadline).await {
+                let Handshaken { io, name, h2, tls13 } = match tls.accept(stream, &deadline, limits.handshake).await {
                     Ok(handshaken) => handshaken,
                     Err(error) => {
                         tracing::debug!(%peer, error = &error as &dyn std::error::Error, "no TLS session");
@@ -238,7 +250,8 @@ impl<S: Serve> Listening<S> {
                 (io, Some(TlsInfo { sni: name.into(), tls13 }), h2)
             }
         };
-        let info = ConnectionInfo { listener: self.listener.clone(), peer, local, proxied, tls };
+        let places = Places::default();
+        let info = ConnectionInfo { listener: self.listener.clone(), peer, local, proxied, tls, places };
         Some(Opened { io, info: Rc::new(info), h2 })
     }
 }
@@ -252,12 +265,16 @@ struct Opened {
 
 /// Reads the header that must come first. The outer `None`: there was none, or a wrong one, or it came too late; the
 /// inner: the balancer speaks for itself.
-async fn read_proxy_header(stream: &mut TcpStream, deadline: &Deadline) -> Option<Option<SocketAddr>> {
-    let mut bytes = [0; proxy_protocol::MAX];
+async fn read_proxy_header(
+    stream: &mut TcpStream,
+    deadline: &Deadline,
+    limits: &FrontLimits,
+) -> Option<Option<SocketAddr>> {
+    let mut bytes = vec![0; limits.proxy_header_bytes];
     let mut have = 0;
-    deadline.set(PROXY_HEADER);
+    deadline.set(limits.proxy_header);
     loop {
-        match proxy_protocol::step(&bytes[..have]).ok()? {
+        match proxy_protocol::step(&bytes[..have], limits.proxy_header_bytes).ok()? {
             Step::Done(Header::Proxied { source, .. }) => return Some(Some(source)),
             Step::Done(Header::Local) => return Some(None),
             Step::Read(more) => {

@@ -116,8 +116,7 @@ impl Tier {
         let (metrics, tenants) = (Metrics::new(), Tenants::new(options.workers));
         let current: Arc<Current> = Arc::new(Current::from_pointee(Snapshot::default()));
         let first = build(objects, &options.role.scope(), options.translation(), &current.load());
-        let limits = first.snapshot.as_ref().map(|snapshot| snapshot.settings.limits).unwrap_or_default();
-        let admission = Admission::new(limits.connection.total as usize, limits.connection.per_source);
+        let admission = Admission::with_defaults();
         let ports = Ports::new(&options, current.clone());
         let (log, sink) = match options.access_log.open() {
             Some(to) => Writer::start(to)
@@ -168,7 +167,8 @@ impl TierHandle {
         let Some(snapshot) = built.snapshot else {
             return Applied { diagnostics: built.diagnostics, ..Applied::default() };
         };
-        self.tenants.configure(snapshot.table.tenants());
+        self.tenants.configure(snapshot.table.tenants(), &snapshot.settings.limits);
+        self.admission.configure(&snapshot.settings.limits.connection);
         process.generation.store(snapshot.generation, Ordering::Relaxed);
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         // A new port is bound before the table that tells of it is live, and accepts after.

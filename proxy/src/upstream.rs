@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bailey_crds::UpstreamLimits;
 use bailey_http1::{Fields, RequestHead};
 use bailey_link::{RequestMeta, Settings};
 use bailey_routing::ir::{BackendProtocol, Upstream as Source, UpstreamId, UpstreamKey};
@@ -36,7 +37,7 @@ use crate::timer::{Wheel, ticks};
 use balance::Balance;
 use h1::H1Exchange;
 use h2c::H2Exchange;
-use pool::{Arena, Group, Ready};
+use pool::{Arena, Group, Ready, SharedLimits};
 use retry::{Attempt, Failure, Replay, RetryPolicy, Verdict};
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub struct Backends {
     groups: RefCell<HashMap<UpstreamId, Rc<Group>, BuildHasherDefault<IdHasher>>>,
     arena: Rc<Arena>,
     balance: Balance,
+    limits: SharedLimits,
     link: Option<Rc<LinkContext>>,
     pub(crate) mirrors: mirror::Mirrors,
 }
@@ -110,11 +112,15 @@ impl Backends {
     /// No connections yet. Call on the worker's own thread, and let [`Self::housekeep`] run there.
     pub fn new(options: BackendOptions, wheel: Wheel) -> Rc<Self> {
         let settings = options.link_settings;
+        let limits = SharedLimits::default();
+        let arena = Arena::new(wheel.clone());
+        let context = |security| LinkContext { security, settings, limits: limits.clone(), wheel };
         Rc::new(Self {
             groups: RefCell::default(),
-            arena: Arena::new(wheel.clone()),
+            arena,
             balance: options.balance,
-            link: options.link.map(|security| Rc::new(LinkContext { security, settings, wheel })),
+            link: options.link.map(|security| Rc::new(context(security))),
+            limits,
             mirrors: mirror::Mirrors::default(),
         })
     }
@@ -135,8 +141,9 @@ impl Backends {
         }
     }
 
-    /// Drops upstreams that are not among these, and takes over the endpoints of those that are.
-    pub fn follow(&self, upstreams: &[Arc<Source>]) {
+    /// Drops upstreams that are not among these, and takes over the endpoints of those that are. New requests get `limits`.
+    pub fn follow(&self, upstreams: &[Arc<Source>], limits: UpstreamLimits) {
+        self.limits.set(limits);
         let mut groups = self.groups.borrow_mut();
         groups.retain(|id, group| {
             let stays = upstreams.iter().find(|upstream| upstream.id == *id);
@@ -148,6 +155,11 @@ impl Backends {
         });
     }
 
+    /// What requests that begin now are allowed.
+    pub fn limits(&self) -> UpstreamLimits {
+        self.limits.get()
+    }
+
     fn group(&self, to: &Arc<Source>) -> Rc<Group> {
         if let Some(group) = self.groups.borrow().get(&to.id) {
             group.follow(to);
@@ -157,7 +169,7 @@ impl Backends {
             (UpstreamKey::Link { tenant }, Some(context)) => Some(LinkGroup::new(tenant.clone(), context.clone())),
             (UpstreamKey::Link { .. }, None) | (UpstreamKey::Service { .. }, _) => None,
         };
-        let group = Group::new(to.clone(), self.balance, link, self.arena.now());
+        let group = Group::new(to.clone(), self.balance, self.limits.clone(), link, self.arena.now());
         self.groups.borrow_mut().insert(to.id.clone(), group.clone());
         group
     }
@@ -166,7 +178,7 @@ impl Backends {
     /// passed over; nothing has been sent when this fails.
     pub async fn open(&self, to: &Arc<Source>, opening: Opening<'_>) -> Result<Upstream, UpstreamError> {
         let group = self.group(to);
-        group.budget.request();
+        group.budget.request(self.limits.get().retry_budget_percent);
         self.open_on(group, opening, None).await
     }
 
@@ -215,7 +227,7 @@ impl Backends {
         Ok(Upstream {
             kind,
             group,
-            replay: Replay::default(),
+            replay: Replay::up_to(self.limits.get().retry_body_bytes as usize),
             refused: None,
             failure: None,
             answered: false,

@@ -67,7 +67,7 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
         admin_port: args.admin_port,
         workers: args.workers.into(),
         access_log: if args.access_log { LogTarget::Stdout } else { LogTarget::Nowhere },
-        drain: DrainTimes { accept: Duration::ZERO, finish: Duration::from_secs(5) },
+        drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(5)) },
     };
     let mut local = Local::start(options).await?;
     let mut changes = watch::watch(&args.dir).map_err(failed)?;

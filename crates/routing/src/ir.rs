@@ -93,6 +93,8 @@ pub struct Tenant {
     pub max_connections: Option<u32>,
     /// Requests per second; `None` is no limit of its own.
     pub requests_per_second: Option<u32>,
+    /// Requests in progress at a time; `None` is no limit of its own.
+    pub max_in_flight: Option<u32>,
     /// Its hosts answer 503 while the topology says so.
     pub suspended: bool,
 }

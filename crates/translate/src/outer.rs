@@ -93,6 +93,7 @@ impl<'b> Context<'_, 'b> {
             name: name.as_str().into(),
             max_connections: limits.connections,
             requests_per_second: limits.requests_per_second,
+            max_in_flight: limits.in_flight,
             suspended: *suspended,
         }
     }

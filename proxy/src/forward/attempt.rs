@@ -16,8 +16,6 @@ use crate::timer::ticks;
 use crate::upstream::retry::{RetryPolicy, Verdict};
 use crate::upstream::{MirrorTap, Opening, Upstream};
 
-/// From the end of the request to the head of the answer, unless the route says otherwise.
-const FIRST_BYTE: Duration = Duration::from_mins(1);
 /// Where the route wants no deadline, and on links, whose other end has deadlines of its own: a bound all the same.
 const LONGEST: Duration = Duration::from_hours(1);
 /// Silence within an answer or a tunnel.
@@ -47,7 +45,7 @@ impl Forwarder {
     ) -> Result<(), ProxyError> {
         let opening = Opening::new(&incoming.head, about);
         let deadlines = self.deadlines(forward, incoming);
-        let policy = retries(forward.policy);
+        let policy = retries(forward.policy, self.backends.limits().retries);
         let idempotent = incoming.head.method.is_idempotent() && incoming.head.upgrade.is_none();
         let deadline = self.worker.wheel.deadline();
         let mut upstream = self.backends.open(forward.upstream, opening).await?;
@@ -116,7 +114,7 @@ impl Forwarder {
                 Some(Duration::ZERO) => LONGEST,
                 Some(limit) => limit,
                 None if is_link => LONGEST,
-                None => FIRST_BYTE,
+                None => Duration::from_secs(self.backends.limits().first_byte_seconds.into()),
             },
         }
     }
@@ -131,9 +129,13 @@ impl Forwarder {
     }
 }
 
-fn retries(policy: Option<&RulePolicy>) -> RetryPolicy {
-    let Some(retry) = policy.and_then(|policy| policy.retry.as_ref()) else { return RetryPolicy::default() };
+fn retries(policy: Option<&RulePolicy>, unasked: u32) -> RetryPolicy {
+    let unasked = unasked.min(10) as u8;
+    let Some(retry) = policy.and_then(|policy| policy.retry.as_ref()) else {
+        return RetryPolicy { unasked, ..RetryPolicy::default() };
+    };
     RetryPolicy {
+        unasked,
         attempts: retry.attempts.unwrap_or(1).min(10) as u8,
         codes: retry.codes.to_vec(),
         backoff: retry.backoff.unwrap_or(BACKOFF),

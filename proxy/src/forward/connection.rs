@@ -1,8 +1,11 @@
 //! What is known of a client's connection before its first request.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use crate::limits::Place;
 
 /// A client's connection. Made by the front when it is accepted (after PROXY protocol and the TLS handshake), and the
 /// same for each request on it.
@@ -19,6 +22,25 @@ pub struct ConnectionInfo {
     pub proxied: Option<SocketAddr>,
     /// The TLS handshake, on an HTTPS listener.
     pub tls: Option<TlsInfo>,
+    /// What the connection counts for, where only its requests tell.
+    pub places: Places,
+}
+
+/// The tenants that a connection without TLS counts for: those whose hosts it has asked.
+#[derive(Debug, Clone, Default)]
+pub struct Places(Rc<RefCell<Vec<Counted>>>);
+
+/// A tenant, and its place if it has a limit.
+type Counted = (Arc<str>, Option<Place>);
+
+impl Places {
+    pub(super) fn has(&self, tenant: &Arc<str>) -> bool {
+        self.0.borrow().iter().any(|(known, _)| known == tenant)
+    }
+
+    pub(super) fn keep(&self, tenant: &Arc<str>, place: Option<Place>) {
+        self.0.borrow_mut().push((tenant.clone(), place));
+    }
 }
 
 /// What the TLS handshake told.

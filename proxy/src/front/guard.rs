@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use bailey_crds::Http2Limits;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -26,15 +27,8 @@ const FRAME_HEADER: usize = 9;
 /// Ticks in a second.
 const SECOND: u64 = 10;
 
-/// Frames a second of one kind, and the few limits that are no rates.
-const PINGS: u32 = 100;
-const SETTINGS: u32 = 50;
-const EMPTY_DATA: u32 = 100;
-const WINDOW_UPDATES: u32 = 100;
-const PRIORITIES: u32 = 100;
+/// Frames a second of kinds that HTTP/2 does not define.
 const UNKNOWN: u32 = 100;
-const RESETS: u32 = 100;
-const CONTINUATIONS: u32 = 20;
 
 /// An honest client opens the window by at least so many bytes at a time.
 const BYTES_PER_UPDATE: u64 = 512;
@@ -65,9 +59,44 @@ pub enum Flood {
     Unknown,
 }
 
+/// How many frames of each kind a client may send: a second, but for the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameRates {
+    /// DATA without content that ends nothing.
+    pub empty_data: u32,
+    /// PRIORITY.
+    pub priorities: u32,
+    /// `RST_STREAM`.
+    pub resets: u32,
+    /// SETTINGS.
+    pub settings: u32,
+    /// PING.
+    pub pings: u32,
+    /// `WINDOW_UPDATE`s beyond those that what was sent explains.
+    pub window_updates: u32,
+    /// CONTINUATIONs of one head.
+    pub continuations: u32,
+}
+
+impl FrameRates {
+    /// Those of a tier's limits.
+    pub fn of(limits: &Http2Limits) -> Self {
+        Self {
+            empty_data: limits.empty_data_per_second,
+            priorities: limits.priorities_per_second,
+            resets: limits.early_resets_per_second,
+            settings: limits.settings_per_second,
+            pings: limits.pings_per_second,
+            window_updates: limits.window_updates_per_second,
+            continuations: limits.continuations,
+        }
+    }
+}
+
 /// What is known of the frame stream; sans I/O.
 #[derive(Debug)]
 pub struct Counter {
+    limits: FrameRates,
     /// Bytes of the preface, or of a payload, still to be skipped.
     skip: usize,
     header: [u8; FRAME_HEADER],
@@ -79,9 +108,11 @@ pub struct Counter {
     allowance: u64,
 }
 
-impl Default for Counter {
-    fn default() -> Self {
+impl Counter {
+    /// The count before the first byte.
+    pub fn new(limits: FrameRates) -> Self {
         Self {
+            limits,
             skip: PREFACE,
             header: [0; FRAME_HEADER],
             have: 0,
@@ -92,9 +123,7 @@ impl Default for Counter {
             allowance: 0,
         }
     }
-}
 
-impl Counter {
     /// Looks at the next bytes from the client, at this tick.
     pub fn read(&mut self, mut bytes: &[u8], tick: u64) -> Result<(), Flood> {
         if tick / SECOND != self.window {
@@ -135,26 +164,27 @@ impl Counter {
     fn frame(&mut self) -> Result<(), Flood> {
         let [a, b, c, kind, flags, ..] = self.header;
         self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
+        let limits = self.limits;
         match kind {
-            0 if self.skip == 0 && flags & END_STREAM == 0 => self.count(0, EMPTY_DATA, Flood::EmptyData),
+            0 if self.skip == 0 && flags & END_STREAM == 0 => self.count(0, limits.empty_data, Flood::EmptyData),
             1 => {
                 self.continuations = 0;
                 self.in_head = flags & END_HEADERS == 0;
                 Ok(())
             }
-            2 => self.count(1, PRIORITIES, Flood::Priority),
-            3 => self.count(2, RESETS, Flood::Reset),
-            4 => self.count(3, SETTINGS, Flood::Settings),
-            6 => self.count(4, PINGS, Flood::Ping),
+            2 => self.count(1, limits.priorities, Flood::Priority),
+            3 => self.count(2, limits.resets, Flood::Reset),
+            4 => self.count(3, limits.settings, Flood::Settings),
+            6 => self.count(4, limits.pings, Flood::Ping),
             8 if self.allowance > 0 => {
                 self.allowance -= 1;
                 Ok(())
             }
-            8 => self.count(5, WINDOW_UPDATES, Flood::WindowUpdate),
+            8 => self.count(5, limits.window_updates, Flood::WindowUpdate),
             9 => {
                 self.continuations += 1;
                 self.in_head = flags & END_HEADERS == 0;
-                if self.continuations > CONTINUATIONS { Err(Flood::Continuation) } else { Ok(()) }
+                if self.continuations > limits.continuations { Err(Flood::Continuation) } else { Ok(()) }
             }
             // DATA with content, PUSH_PROMISE, GOAWAY: the codec's business.
             0 | 5 | 7 => Ok(()),
@@ -189,9 +219,9 @@ pub struct Guard {
 
 impl Guard {
     /// Guards a connection; the second value is how its front learns of a flood.
-    pub fn new(io: Io, wheel: Wheel) -> (Self, Rc<Watched>) {
+    pub fn new(io: Io, wheel: Wheel, limits: FrameRates) -> (Self, Rc<Watched>) {
         let watched = Rc::<Watched>::default();
-        (Self { io, counter: Counter::default(), wheel, watched: watched.clone() }, watched)
+        (Self { io, counter: Counter::new(limits), wheel, watched: watched.clone() }, watched)
     }
 }
 

@@ -12,11 +12,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bailey_crds::Http2Limits;
 use bytes::Bytes;
 use h2::server::{Connection as H2, SendResponse};
 use h2::{Reason, RecvStream};
 
-use super::guard::{Guard, Watched};
+use super::guard::{FrameRates, Guard, Watched};
 use super::{FrontLimits, Serve};
 use crate::forward::ConnectionInfo;
 use crate::io::Io;
@@ -26,20 +27,45 @@ use crate::worker::{DrainPhase, Worker};
 #[cfg(test)]
 mod tests;
 
-/// Streams of one connection at a time.
-const STREAMS: u32 = 100;
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of a head, as HPACK counts them.
-const HEADER_LIST: u32 = 16 * 1024;
-/// Response bytes of one stream that may wait inside the codec.
-const SEND_BUFFER: usize = 64 * 1024;
-/// Streams that a client may give up before it got the head of an answer, on one connection.
-const EARLY_RESETS: u32 = 200;
-/// Resets that a client may make us send by breaking rules.
-const OWN_RESETS: usize = 256;
 /// How long a client that is told to go may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// What a client may do on one connection, beside what holds for HTTP/1.1 too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct H2Limits {
+    /// Bytes of a head, as HPACK counts them.
+    pub header_list: u32,
+    /// Fields of a head; every piece of a split cookie counts.
+    pub fields: usize,
+    /// Streams at a time.
+    pub streams: u32,
+    /// Bytes of one stream before it is granted more.
+    pub stream_window: u32,
+    /// Bytes of all streams before more are granted.
+    pub connection_window: u32,
+    /// Streams that a client may give up before it got the head of an answer.
+    pub early_resets: u32,
+    /// Resets that a client may make us send by breaking rules.
+    pub own_resets: usize,
+    /// Frames of each kind.
+    pub rates: FrameRates,
+}
+
+impl H2Limits {
+    /// Those of a tier's limits.
+    pub fn of(limits: &Http2Limits) -> Self {
+        Self {
+            header_list: limits.header_list_bytes,
+            fields: limits.header_fields as usize,
+            streams: limits.streams,
+            stream_window: limits.stream_window_bytes,
+            connection_window: limits.connection_window_bytes,
+            early_resets: limits.early_resets,
+            own_resets: limits.own_resets as usize,
+            rates: FrameRates::of(limits),
+        }
+    }
+}
 
 /// Serves one connection until it ends.
 pub async fn serve<S: Serve>(
@@ -50,7 +76,7 @@ pub async fn serve<S: Serve>(
     serve: Rc<S>,
 ) {
     let deadline = worker.wheel.deadline();
-    let (guard, watched) = Guard::new(io, worker.wheel.clone());
+    let (guard, watched) = Guard::new(io, worker.wheel.clone(), limits.h2.rates);
     deadline.set(limits.head);
     let Some(codec) = handshake(guard, &deadline, &limits).await else { return };
     let shared = Rc::new(Shared {
@@ -68,15 +94,15 @@ pub async fn serve<S: Serve>(
 }
 
 async fn handshake(guard: Guard, deadline: &Deadline, limits: &FrontLimits) -> Option<H2<Guard, Bytes>> {
-    let fields = u32::try_from(limits.http.head_bytes).unwrap_or(HEADER_LIST).min(HEADER_LIST);
+    let own = &limits.h2;
     let mut handshake = std::pin::pin!(
         h2::server::Builder::new()
-            .max_concurrent_streams(STREAMS)
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(fields)
-            .max_send_buffer_size(SEND_BUFFER)
-            .max_local_error_reset_streams(Some(OWN_RESETS))
+            .max_concurrent_streams(own.streams)
+            .initial_window_size(own.stream_window)
+            .initial_connection_window_size(own.connection_window)
+            .max_header_list_size(own.header_list)
+            .max_send_buffer_size(limits.buffer)
+            .max_local_error_reset_streams(Some(own.own_resets))
             .handshake::<_, Bytes>(guard)
     );
     poll_fn(|cx| match handshake.as_mut().poll(cx) {
@@ -153,7 +179,7 @@ impl<S: Serve> Connection<S> {
     /// Whether the connection has just been told to end, and queues the GOAWAY that says so.
     fn ends_now(&mut self) -> bool {
         let shared = &self.shared;
-        let abused = self.watched.flood.get().is_some() || shared.early_resets.get() > EARLY_RESETS;
+        let abused = self.watched.flood.get().is_some() || shared.early_resets.get() > shared.limits.h2.early_resets;
         if abused && self.wait != Wait::Linger {
             self.codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             self.ending = true;
@@ -236,7 +262,7 @@ async fn stream<S: Serve>(request: http::Request<RecvStream>, mut respond: SendR
         shared.early_resets.set(shared.early_resets.get() + 1);
         return;
     }
-    match head::request(&parts, &body, &shared.limits.http) {
+    match head::request(&parts, &body, &shared.limits) {
         Ok(head) => {
             let mut stream = downstream::Stream::new(body, respond, &head, shared);
             shared.serve.serve(&shared.info, &mut stream, head).await;

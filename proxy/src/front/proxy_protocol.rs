@@ -9,9 +9,6 @@ use std::str::FromStr;
 #[cfg(test)]
 mod tests;
 
-/// The longest header that is read, with all extensions.
-pub const MAX: usize = 536;
-
 /// The longest header of version 1.
 const MAX_V1: usize = 107;
 /// The shortest header there is: `PROXY UNKNOWN` and its line end.
@@ -48,18 +45,18 @@ pub enum Step {
 #[error("no valid PROXY protocol header")]
 pub struct Invalid;
 
-/// Looks at the bytes read so far.
-pub fn step(input: &[u8]) -> Result<Step, Invalid> {
+/// Looks at the bytes read so far. `longest`: bytes of the longest header that is read, with all extensions.
+pub fn step(input: &[u8], longest: usize) -> Result<Step, Invalid> {
     if input.len() < MIN {
         return Ok(Step::Read(MIN - input.len()));
     }
-    if input.starts_with(SIGNATURE) { version_2(input) } else { version_1(input) }
+    if input.starts_with(SIGNATURE) { version_2(input, longest) } else { version_1(input) }
 }
 
-fn version_2(input: &[u8]) -> Result<Step, Invalid> {
+fn version_2(input: &[u8], longest: usize) -> Result<Step, Invalid> {
     let Some((fixed, rest)) = input.split_at_checked(FIXED_V2) else { return Ok(Step::Read(FIXED_V2 - input.len())) };
     let len = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
-    if len > MAX - FIXED_V2 {
+    if len > longest.saturating_sub(FIXED_V2) {
         return Err(Invalid);
     }
     let header = match (fixed[12], fixed[13]) {

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::{Intake, Serve};
+use super::{FrontLimits, Intake, Serve};
 use crate::error::Fate;
 use crate::exchange::{BodyEvent, ClientGone, Downstream, ResetReason};
-use crate::forward::{ConnectionInfo, Listener};
+use crate::forward::{ConnectionInfo, Listener, Places};
 use crate::worker::{DrainPhase, Seed, Worker};
 
 /// What the consumer saw.
@@ -26,6 +26,7 @@ pub(crate) struct Seen {
     pub(crate) heads: Vec<RequestHead>,
     pub(crate) opened: Vec<ConnectionInfo>,
     pub(crate) intake: Option<Intake>,
+    pub(crate) limits: FrontLimits,
 }
 
 #[derive(Clone, Default)]
@@ -131,6 +132,10 @@ impl Serve for Consumer {
         self.0.borrow().intake.unwrap_or(Intake::Client)
     }
 
+    fn limits(&self) -> Rc<FrontLimits> {
+        Rc::new(self.0.borrow().limits.clone())
+    }
+
     fn open(&self, info: &ConnectionInfo) -> Option<()> {
         self.0.borrow_mut().opened.push(info.clone());
         Some(())
@@ -166,7 +171,7 @@ pub(crate) fn worker() -> (Rc<Worker>, watch::Sender<DrainPhase>) {
 pub(crate) fn info() -> Rc<ConnectionInfo> {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let listener = Arc::new(Listener { name: "http".into(), port: 80, https: false });
-    Rc::new(ConnectionInfo { listener, peer: here, local: here, proxied: None, tls: None })
+    Rc::new(ConnectionInfo { listener, peer: here, local: here, proxied: None, tls: None, places: Places::default() })
 }
 
 /// Both ends of a loopback connection: client, server.

@@ -2,8 +2,16 @@
 
 use super::*;
 
+const IN_FLIGHT: u32 = 1024;
+
 fn tenant(name: &str, connections: Option<u32>, rate: Option<u32>) -> Tenant {
-    Tenant { name: name.into(), max_connections: connections, requests_per_second: rate, suspended: false }
+    Tenant {
+        name: name.into(),
+        max_connections: connections,
+        requests_per_second: rate,
+        max_in_flight: None,
+        suspended: false,
+    }
 }
 
 fn worker(tenants: &Arc<Tenants>) -> WorkerTenants {
@@ -17,7 +25,7 @@ fn take_all(take: impl Fn() -> Result<Option<Place>, NoRoom>) -> Vec<Option<Plac
 #[test]
 fn a_small_limit_is_exact_over_all_workers() {
     let tenants = Tenants::new(2);
-    tenants.configure(&[tenant("a", Some(10), None)]);
+    tenants.configure(&[tenant("a", Some(10), None)], &TierLimits::default());
     let (one, two, name) = (worker(&tenants), worker(&tenants), Arc::from("a"));
     let mut first = take_all(|| one.connection(&name));
     assert_eq!(first.len(), 10);
@@ -29,7 +37,7 @@ fn a_small_limit_is_exact_over_all_workers() {
 #[test]
 fn one_worker_alone_reaches_the_whole_limit() {
     let tenants = Tenants::new(4);
-    tenants.configure(&[tenant("a", None, None)]);
+    tenants.configure(&[tenant("a", None, None)], &TierLimits::default());
     let (one, name) = (worker(&tenants), Arc::from("a"));
     assert_eq!(take_all(|| one.request(&name)).len(), IN_FLIGHT as usize);
 }
@@ -37,7 +45,7 @@ fn one_worker_alone_reaches_the_whole_limit() {
 #[test]
 fn what_is_given_back_can_be_taken_again() {
     let tenants = Tenants::new(2);
-    tenants.configure(&[tenant("a", None, None)]);
+    tenants.configure(&[tenant("a", None, None)], &TierLimits::default());
     let (one, two, name) = (worker(&tenants), worker(&tenants), Arc::from("a"));
     drop(take_all(|| one.request(&name)));
     let again = take_all(|| two.request(&name)).len() as u32;
@@ -49,7 +57,7 @@ fn what_is_given_back_can_be_taken_again() {
 #[test]
 fn tenants_do_not_share() {
     let tenants = Tenants::new(1);
-    tenants.configure(&[tenant("a", Some(1), None), tenant("b", Some(1), None)]);
+    tenants.configure(&[tenant("a", Some(1), None), tenant("b", Some(1), None)], &TierLimits::default());
     let one = worker(&tenants);
     let _held = one.connection(&"a".into()).unwrap();
     assert!(one.connection(&"a".into()).is_err());
@@ -60,10 +68,10 @@ fn tenants_do_not_share() {
 #[test]
 fn a_lower_limit_holds_at_once_for_new_requests_and_cuts_none() {
     let tenants = Tenants::new(1);
-    tenants.configure(&[tenant("a", Some(5), None)]);
+    tenants.configure(&[tenant("a", Some(5), None)], &TierLimits::default());
     let (one, name) = (worker(&tenants), Arc::from("a"));
     let mut held = take_all(|| one.connection(&name));
-    tenants.configure(&[tenant("a", Some(2), None)]);
+    tenants.configure(&[tenant("a", Some(2), None)], &TierLimits::default());
     held.truncate(2);
     assert!(one.connection(&name).is_err());
     held.pop();
@@ -93,8 +101,25 @@ fn one_request_a_second_is_possible() {
 #[test]
 fn a_rate_refuses_with_its_own_reason() {
     let tenants = Tenants::new(1);
-    tenants.configure(&[tenant("a", None, Some(1))]);
+    tenants.configure(&[tenant("a", None, Some(1))], &TierLimits::default());
     let (one, name) = (worker(&tenants), Arc::from("a"));
     assert!(one.request(&name).is_ok());
     assert_eq!(one.request(&name).unwrap_err(), NoRoom::Rate);
+}
+
+#[test]
+fn the_tier_and_the_tenant_say_how_much_there_may_be() {
+    let tenants = Tenants::new(1);
+    let mut limits = TierLimits::default();
+    (limits.connection.total, limits.connection.tenant_percent, limits.upstream.in_flight) = (40, 25, 8);
+    let own = Tenant { max_in_flight: Some(3), ..tenant("b", None, None) };
+    tenants.configure(&[tenant("a", None, None), own], &limits);
+    let one = worker(&tenants);
+    assert_eq!(take_all(|| one.connection(&"a".into())).len(), 10);
+    assert_eq!(take_all(|| one.request(&"a".into())).len(), 8);
+    assert_eq!(take_all(|| one.request(&"b".into())).len(), 3);
+    assert_eq!(take_all(|| one.request(&NOBODY.into())).len(), 8);
+    limits.upstream.in_flight = 2;
+    tenants.configure(&[tenant("a", None, None)], &limits);
+    assert_eq!(take_all(|| one.request(&"a".into())).len(), 2);
 }

@@ -20,9 +20,8 @@ use super::wire::{End, Wire};
 use crate::timer::Wheel;
 use crate::upstream::UpstreamError;
 use crate::upstream::health::Health;
+use crate::upstream::pool::{SharedLimits, seconds};
 
-/// How long a request waits for a link, and a link for its handshake.
-const CONNECT: Duration = Duration::from_secs(3);
 /// Between attempts while a request waits: a tier that restarts is found at once.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Between attempts when nobody waits, at first; it doubles up to [`LONGEST_REST`].
@@ -33,7 +32,15 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 pub(crate) struct LinkContext {
     pub(crate) security: LinkSecurity,
     pub(crate) settings: Settings,
+    pub(crate) limits: SharedLimits,
     pub(crate) wheel: Wheel,
+}
+
+impl LinkContext {
+    /// How long a request waits for a link, and a link for its handshake.
+    fn connect(&self) -> Duration {
+        seconds(self.limits.get().connect_seconds)
+    }
 }
 
 /// One worker's links to one tenant's inner tier.
@@ -142,7 +149,7 @@ impl LinkGroup {
         about: &RequestMeta<'_>,
         end: bool,
     ) -> Result<LinkStream, UpstreamError> {
-        let until = tokio::time::Instant::now() + CONNECT;
+        let until = tokio::time::Instant::now() + self.context.connect();
         self.waiting.set(self.waiting.get() + 1);
         let _waiting = Waiting(&self.waiting);
         loop {
@@ -239,9 +246,10 @@ impl LinkGroup {
 
     /// One link from dialling to its end. An error if it never took a request.
     async fn attempt(self: &Rc<Self>, target: &Rc<Target>) -> Result<(), UpstreamError> {
-        let io = tokio::time::timeout(CONNECT, dial(&self.context.security, &self.tenant, target.address))
-            .await
-            .map_err(|_| UpstreamError::ConnectTimeout)??;
+        let io =
+            tokio::time::timeout(self.context.connect(), dial(&self.context.security, &self.tenant, target.address))
+                .await
+                .map_err(|_| UpstreamError::ConnectTimeout)??;
         let wire = Wire::new(Connection::client(self.context.settings.clone()));
         let link = Rc::new(Link { wire: wire.clone(), target: target.clone() });
         let end = ClientEnd { group: self.clone(), link: link.clone(), was_ready: Cell::new(false) };

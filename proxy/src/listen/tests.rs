@@ -1,6 +1,6 @@
 use super::*;
 use crate::front::testing::{Consumer, worker};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 #[test]
@@ -58,7 +58,6 @@ fn listen(
         socket,
         tls: None,
         admission,
-        limits: Rc::default(),
         serve: Rc::new(consumer),
     };
     (address, tokio::task::spawn_local(listening.run(worker)))
@@ -118,4 +117,75 @@ fn workers_share_a_port() {
     let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let second = bind(first.local_addr().unwrap()).unwrap();
     assert_eq!(first.local_addr().unwrap(), second.local_addr().unwrap());
+}
+
+#[test]
+fn new_bounds_hold_for_new_connections() {
+    let admission = Admission::new(1, 1);
+    let address = "192.0.2.1".parse().unwrap();
+    let mut first = admission.admit().unwrap();
+    assert!(first.from_source(address) && admission.admit().is_none());
+    admission.configure(&ConnectionLimits { total: 2, per_source: 2, ..ConnectionLimits::default() });
+    let mut second = admission.admit().unwrap();
+    assert!(second.from_source(address));
+    admission.configure(&ConnectionLimits { total: 1, per_source: 1, ..ConnectionLimits::default() });
+    drop(second);
+    assert!(admission.admit().is_none());
+    assert_eq!(admission.connections(), 1);
+}
+
+#[test]
+fn each_connection_gets_the_limits_of_its_beginning() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let consumer = Consumer::default();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let (worker, _drain) = worker();
+        let (address, running) = listen(consumer.clone(), Admission::with_defaults(), worker);
+        let ask = async |stream: &mut TcpStream| {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
+            let mut got = vec![0; 1024];
+            let count = stream.read(&mut got).await.unwrap();
+            String::from_utf8_lossy(&got[..count]).to_ascii_lowercase()
+        };
+        let mut old = TcpStream::connect(address).await.unwrap();
+        assert!(!ask(&mut old).await.contains("connection: close"));
+        consumer.0.borrow_mut().limits.requests = 1;
+        let mut new = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut new).await.contains("connection: close"));
+        assert!(!ask(&mut old).await.contains("connection: close"));
+        running.abort();
+    });
+}
+
+#[test]
+fn a_proxy_header_has_the_time_and_the_bytes_that_the_tier_gives_it() {
+    let version_2 = |extension: u8| {
+        let fixed = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00";
+        let addresses = [192, 0, 2, 7, 198, 51, 100, 1, 0xdc, 4, 0, 80];
+        [&fixed[..], &[12 + extension], &addresses, &vec![0; extension.into()]].concat()
+    };
+    let served = |limits: FrontLimits, header: Vec<u8>, pause: Duration| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let consumer = Consumer::default();
+        consumer.0.borrow_mut().intake = Some(Intake::ProxyProtocol);
+        consumer.0.borrow_mut().limits = limits;
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let (worker, _drain) = worker();
+            let clock = worker.clone();
+            tokio::task::spawn_local(async move { clock.wheel.run().await });
+            let (address, running) = listen(consumer.clone(), Admission::with_defaults(), worker);
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            tokio::time::sleep(pause).await;
+            let _ = stream.write_all(&[&header[..], GET].concat()).await;
+            let mut got = Vec::new();
+            let _ = stream.read_to_end(&mut got).await;
+            running.abort();
+            got.starts_with(b"HTTP/1.1 200 ")
+        })
+    };
+    let with = |proxy_header_bytes| FrontLimits { proxy_header_bytes, ..FrontLimits::default() };
+    assert!(served(with(128), version_2(100), Duration::ZERO));
+    assert!(!served(with(127), version_2(100), Duration::ZERO));
+    let hurry = FrontLimits { proxy_header: Duration::from_millis(100), ..FrontLimits::default() };
+    assert!(!served(hurry, version_2(0), Duration::from_millis(600)));
 }

@@ -1,7 +1,6 @@
-//! What holds for a whole tier, read from its `TierConfig`; a tier alone has the defaults.
+//! What holds for a whole tier, read from its `TierConfig`; a tier alone may have one named after its Gateway.
 
 use std::hash::{Hash, Hasher};
-use std::time::Duration;
 
 use bailey_crds::{
     AccessLog, AccessLogFormat, ClientAddress, IngressTopology, Role, TierConfig, TierConfigSpec, TierLimits,
@@ -10,7 +9,6 @@ use bailey_translate::{Objects, Scope, resolve};
 
 use crate::access_log::{self, Field, FieldSet, Format};
 use crate::forward::address::Front;
-use crate::front::FrontLimits;
 
 /// The settings of one snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +39,10 @@ impl Settings {
         let (topology, role, tenant) = match scope {
             Scope::Outer { topology } => (topology, Role::Outer, None),
             Scope::Inner { topology, tenant } => (topology, Role::Inner, Some(tenant)),
-            Scope::Gateway { .. } => return Self::default(),
+            Scope::Gateway { namespace, name } => {
+                let own = objects.get::<TierConfig>(namespace, name).map(|entry| &entry.object.spec);
+                return own.filter(|spec| spec.role == Role::Gateway).map(Self::of).unwrap_or_default();
+            }
         };
         let is_it = |spec: &TierConfigSpec| {
             spec.role == role && spec.topology.as_ref() == Some(topology) && spec.tenant.as_ref() == tenant
@@ -56,33 +57,10 @@ impl Settings {
     fn of(spec: &TierConfigSpec) -> Self {
         Self {
             front: spec.client_address.as_ref().map(front).unwrap_or_default(),
-            tenants: true,
+            tenants: spec.role != Role::Gateway,
             forwarded: false,
             access_log: spec.access_log.as_ref().map(log_options),
             limits: spec.limits,
-        }
-    }
-
-    /// What fronts allow clients.
-    pub fn front_limits(&self) -> FrontLimits {
-        let TierLimits { http1, body, connection, .. } = &self.limits;
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        FrontLimits {
-            http: bailey_http1::Limits {
-                head_bytes: http1.header_bytes as usize,
-                fields: http1.header_fields as usize,
-                target_bytes: http1.target_bytes as usize,
-                ..FrontLimits::default().http
-            },
-            head: seconds(http1.header_seconds),
-            idle: seconds(connection.idle_seconds),
-            body_silence: seconds(body.stall_seconds),
-            body_rate: body.minimum_bytes_per_second.into(),
-            body_grace: seconds(body.grace_seconds),
-            stall: seconds(body.write_stall_seconds),
-            requests: connection.requests,
-            age: seconds(connection.age_seconds),
-            buffer: body.buffer_bytes as usize,
         }
     }
 }

@@ -12,12 +12,12 @@ impl TierHandle {
     /// Ends the tier in good order. `false` when requests had to be cut.
     pub async fn drain(mut self) -> bool {
         self.readiness.drain();
-        let times = self.options.drain;
-        tracing::info!(seconds = times.accept.as_secs(), "not ready any more, still accepting");
-        tokio::time::sleep(times.accept).await;
-        tracing::info!(seconds = times.finish.as_secs(), connections = self.connections(), "draining");
+        let (accept, finish) = self.options.drain.within(self.current.load().settings.limits.drain);
+        tracing::info!(seconds = accept.as_secs(), "not ready any more, still accepting");
+        tokio::time::sleep(accept).await;
+        tracing::info!(seconds = finish.as_secs(), connections = self.connections(), "draining");
         self.phase.send_replace(DrainPhase::Draining);
-        let until = Instant::now() + times.finish;
+        let until = Instant::now() + finish;
         let mut clean = true;
         while !self.workers.iter().all(|worker| worker.thread.is_finished()) {
             if clean && Instant::now() >= until {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bailey_crds::DrainLimits;
 use bailey_translate::Scope;
 
 use super::LinkCredentials;
@@ -90,7 +91,7 @@ pub struct TierOptions {
     pub log_requests: Option<access_log::Options>,
     /// Address of `/healthz`, `/readyz`, `/metrics`.
     pub admin: Option<SocketAddr>,
-    /// How long each step of a shutdown takes.
+    /// How long each step of a shutdown takes, where the limits of the tier are not what is wanted.
     pub drain: DrainTimes,
 }
 
@@ -143,17 +144,22 @@ impl LogTarget {
     }
 }
 
-/// The steps of a shutdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How long the steps of a shutdown take, where that is not left to the limits of the tier.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DrainTimes {
     /// How long connections are still accepted after readiness is gone, so that balancers notice first.
-    pub accept: Duration,
+    pub accept: Option<Duration>,
     /// How long requests in progress may take after that.
-    pub finish: Duration,
+    pub finish: Option<Duration>,
 }
 
-impl Default for DrainTimes {
-    fn default() -> Self {
-        Self { accept: Duration::from_secs(5), finish: Duration::from_secs(30) }
+impl DrainTimes {
+    /// Both times, of a tier with these limits.
+    pub(super) fn within(self, limits: DrainLimits) -> (Duration, Duration) {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        (
+            self.accept.unwrap_or_else(|| seconds(limits.accept_seconds)),
+            self.finish.unwrap_or_else(|| seconds(limits.drain_seconds)),
+        )
     }
 }

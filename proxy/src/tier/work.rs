@@ -29,8 +29,6 @@ use crate::worker::{DrainPhase, Seed, Worker, spawn};
 
 /// Commands on their way to a worker. More than a handful at a time means that it hangs.
 const COMMANDS: usize = 1024;
-/// How long an accepted link may take for its handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often a worker looks at what has no event of its own: whether it may end, whether log lines wait.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -182,13 +180,11 @@ impl Running {
             Command::Listen { listener, socket, tls, port } => {
                 let declared = listener.port;
                 self.forwarder.show(declared, port);
-                let limits = self.current.load().settings.front_limits();
                 let listening = Listening {
                     listener,
                     socket,
                     tls,
                     admission: self.admission.clone(),
-                    limits: Rc::new(limits),
                     serve: self.forwarder.clone(),
                 };
                 let worker = self.worker.clone();
@@ -213,7 +209,7 @@ impl Running {
     /// Accepts links until the worker drains. Who may come in is decided in the handshake.
     fn accept_links(&self, socket: TcpListener) -> impl Future<Output = ()> + use<> {
         let (worker, seats, links) = (self.worker.clone(), self.seats.clone(), self.links.clone());
-        let security = self.link.clone();
+        let (security, current) = (self.link.clone(), self.current.clone());
         async move {
             let Some(security) = security else { return };
             let socket = match tokio::net::TcpListener::from_std(socket) {
@@ -239,9 +235,10 @@ impl Running {
                     }
                 };
                 let (worker, seats, links, security) = (worker.clone(), seats.clone(), links.clone(), security.clone());
+                let limit = Duration::from_secs(current.load().settings.limits.accept.handshake_seconds.into());
                 spawn_local(async move {
                     links.set(links.get() + 1);
-                    match tokio::time::timeout(HANDSHAKE, let_in(stream, &security)).await {
+                    match tokio::time::timeout(limit, let_in(stream, &security)).await {
                         Ok(Ok(io)) => serve_link(io, seats, worker, bailey_link::Settings::default()).await,
                         Ok(Err(error)) => tracing::warn!(%error, "a link was refused"),
                         Err(_) => tracing::warn!("a link took too long for its handshake"),

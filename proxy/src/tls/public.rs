@@ -22,9 +22,6 @@ use crate::timer::Deadline;
 #[cfg(test)]
 mod tests;
 
-/// The longest a client may take from its first byte to the end of the handshake.
-pub const HANDSHAKE: Duration = Duration::from_secs(10);
-
 /// ALPN name of HTTP/2.
 pub const ALPN_H2: &[u8] = b"h2";
 /// ALPN name of HTTP/1.1.
@@ -117,9 +114,14 @@ impl PublicTls {
         self.by_tenant.write().unwrap_or_else(PoisonError::into_inner).retain(|tenant, _| keep(tenant));
     }
 
-    /// Does the server's side of the handshake. `deadline` is armed here and left disarmed.
-    pub async fn accept(&self, stream: TcpStream, deadline: &Deadline) -> Result<Handshaken, HandshakeError> {
-        deadline.set(HANDSHAKE);
+    /// Does the server's side of the handshake within `limit`. `deadline` is armed here and left disarmed.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+        deadline: &Deadline,
+        limit: Duration,
+    ) -> Result<Handshaken, HandshakeError> {
+        deadline.set(limit);
         let result = self.accept_within(stream, deadline).await;
         deadline.clear();
         result

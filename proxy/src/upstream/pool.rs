@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bailey_crds::UpstreamLimits;
 use bailey_http1::{ClientConnection, Limits};
 use bailey_routing::ir::{Upstream as Source, UpstreamId};
 use bytes::BytesMut;
@@ -23,12 +24,8 @@ use crate::io::Io;
 use crate::link::client::LinkGroup;
 use crate::timer::{Wheel, ticks};
 
-/// How long a connection may be idle.
-pub(crate) const IDLE: Duration = Duration::from_secs(30);
 /// Idle connections to one endpoint per worker.
 const IDLE_PER_ENDPOINT: usize = 256;
-/// For all attempts at a connection for one request.
-pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// For one attempt while there are other endpoints to try.
 const CONNECT_ONE: Duration = Duration::from_secs(1);
 /// Endpoints tried for one request.
@@ -37,6 +34,13 @@ const TRIES: usize = 3;
 pub(crate) const READ: usize = 16 * 1024;
 /// Size of the blocks that are read into.
 const BLOCK: usize = 64 * 1024;
+
+/// What a tier's limits say of upstreams, as the worker's snapshot has it.
+pub(crate) type SharedLimits = Rc<Cell<UpstreamLimits>>;
+
+pub(crate) fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
 
 /// Where all connections of a worker are read into: what a read brought is split off, so that a connection holds memory only for bytes that
 /// are still in use.
@@ -87,8 +91,8 @@ struct Idle {
 }
 
 /// Whether a connection that is idle since this tick may still be used.
-fn is_fresh(since: u64, now: u64) -> bool {
-    now.saturating_sub(since) < ticks(IDLE)
+fn is_fresh(since: u64, now: u64, limit: Duration) -> bool {
+    now.saturating_sub(since) < ticks(limit)
 }
 
 /// One endpoint of an upstream, as one worker knows it.
@@ -116,14 +120,15 @@ impl Member {
         })
     }
 
-    /// The connection that was idle for the shortest time and is still as we left it.
-    pub(crate) fn checkout(&self, arena: &Arena) -> Option<Box<H1Connection>> {
+    /// The connection that was idle for the shortest time, and for less than `limit`, and is still as we left it.
+    pub(crate) fn checkout(&self, arena: &Arena, limit: Duration) -> Option<Box<H1Connection>> {
         let mut nobody = Context::from_waker(Waker::noop());
         loop {
             let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
             let mut stray = BytesMut::new();
             // Anything to read is either the end or bytes that belong to no answer.
-            if is_fresh(since, arena.now()) && arena.poll_read(&mut connection.io, &mut nobody, &mut stray).is_pending()
+            if is_fresh(since, arena.now(), limit)
+                && arena.poll_read(&mut connection.io, &mut nobody, &mut stray).is_pending()
             {
                 return Some(connection);
             }
@@ -139,8 +144,8 @@ impl Member {
     }
 
     /// Drops connections that have been idle for too long.
-    fn sweep(&self, now: u64) {
-        self.idle.borrow_mut().retain(|idle| is_fresh(idle.since, now));
+    fn sweep(&self, now: u64, limit: Duration) {
+        self.idle.borrow_mut().retain(|idle| is_fresh(idle.since, now, limit));
     }
 
     fn leave(&self) {
@@ -207,6 +212,7 @@ pub(crate) struct Group {
     members: RefCell<Vec<Rc<Member>>>,
     turn: Cell<u32>,
     balance: Balance,
+    limits: SharedLimits,
     pub(crate) budget: Budget,
     /// Tick of the worker's wheel at which a request was last sent to it.
     pub(crate) used: Cell<u64>,
@@ -241,13 +247,20 @@ impl Candidates for View<'_> {
 }
 
 impl Group {
-    pub(crate) fn new(source: Arc<Source>, balance: Balance, link: Option<Rc<LinkGroup>>, now: u64) -> Rc<Self> {
+    pub(crate) fn new(
+        source: Arc<Source>,
+        balance: Balance,
+        limits: SharedLimits,
+        link: Option<Rc<LinkGroup>>,
+        now: u64,
+    ) -> Rc<Self> {
         let group = Self {
             source: RefCell::new(source),
             superseded: RefCell::new(None),
             members: RefCell::default(),
             turn: Cell::new(0),
             balance,
+            limits,
             budget: Budget::default(),
             used: Cell::new(now),
             link,
@@ -303,7 +316,7 @@ impl Group {
 
     pub(crate) fn sweep(&self, now: u64) {
         for member in &*self.members.borrow() {
-            member.sweep(now);
+            member.sweep(now, seconds(self.limits.get().idle_seconds));
         }
     }
 
@@ -328,6 +341,7 @@ impl Group {
     ) -> Result<(Load, Ready), UpstreamError> {
         let mut tried: SmallVec<[SocketAddr; 4]> = avoid.into_iter().collect();
         let before = tried.len();
+        let limits = self.limits.get();
         let mut until = None;
         loop {
             let member = self.choose(&tried).ok_or(UpstreamError::NoEndpoint)?;
@@ -335,12 +349,14 @@ impl Group {
             let kept = if h2 {
                 member.h2.get().await.map(Ready::H2)
             } else {
-                member.checkout(arena).map(|connection| Ready::H1 { connection, reused: true })
+                member
+                    .checkout(arena, seconds(limits.idle_seconds))
+                    .map(|connection| Ready::H1 { connection, reused: true })
             };
             if let Some(kept) = kept {
                 return Ok((load, kept));
             }
-            let until = *until.get_or_insert_with(|| tokio::time::Instant::now() + CONNECT);
+            let until = *until.get_or_insert_with(|| tokio::time::Instant::now() + seconds(limits.connect_seconds));
             tried.push(member.address);
             let others = self.members.borrow().iter().any(|member| !tried.contains(&member.address));
             let last = !others || tried.len() - before >= TRIES;

@@ -7,9 +7,6 @@ use bytes::Bytes;
 use std::cell::Cell;
 use std::time::Duration;
 
-/// The most of a request body that is kept for a repetition.
-pub const REPLAY_LIMIT: usize = 32 * 1024;
-
 /// How an attempt ended, as far as a repetition is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -26,14 +23,22 @@ pub enum Failure {
 }
 
 /// What the route says about repetitions (Gateway API, `HTTPRouteRetry`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Repetitions beyond the first attempt. Zero leaves only the one that does no harm.
+    /// Repetitions that the route asks for.
     pub attempts: u8,
+    /// Repetitions that do no harm, which the tier makes without being asked.
+    pub unasked: u8,
     /// Statuses that count as a failure.
     pub codes: Vec<u16>,
     /// The pause before the first repetition; doubled for each further one.
     pub backoff: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { attempts: 0, unasked: 1, codes: Vec::new(), backoff: Duration::ZERO }
+    }
 }
 
 /// The attempt that just failed.
@@ -69,7 +74,9 @@ pub fn decide(failure: Failure, attempt: Attempt, policy: &RetryPolicy, budget: 
         Failure::Answered => false,
     };
     let left = match failure {
-        Failure::SentNothing | Failure::Stale | Failure::Unanswered => attempt.made <= policy.attempts.max(1),
+        Failure::SentNothing | Failure::Stale | Failure::Unanswered => {
+            attempt.made <= policy.attempts.max(policy.unasked)
+        }
         Failure::Status(_) | Failure::Answered => attempt.made <= policy.attempts,
     };
     // A tier that restarts refuses what is on its way, and idle connections go away: neither made anyone work, so the
@@ -85,37 +92,37 @@ pub fn decide(failure: Failure, attempt: Attempt, policy: &RetryPolicy, budget: 
     Verdict::Again(doubled.min(LONGEST_PAUSE))
 }
 
-/// Keeps repetitions at or below a fifth of the requests, so that a failing upstream is not pushed over by them.
+/// Keeps repetitions at or below a share of the requests, so that a failing upstream is not pushed over by them.
 ///
-/// Every request pays in a fifth of a repetition; a repetition takes out a whole one. A small reserve lets quiet upstreams repeat at all.
+/// Every request pays in its share of a repetition; a repetition takes out a whole one. A small reserve lets quiet upstreams repeat at all.
 #[derive(Debug)]
 pub struct Budget {
-    fifths: Cell<u32>,
+    percents: Cell<u32>,
 }
 
 /// Repetitions a quiet upstream may make.
 const RESERVE: u32 = 10;
 /// What may be saved up at most, so that a long calm does not pay for a storm.
 const CEILING: u32 = 200;
-const PER_REPETITION: u32 = 5;
+const PER_REPETITION: u32 = 100;
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { fifths: Cell::new(RESERVE * PER_REPETITION) }
+        Self { percents: Cell::new(RESERVE * PER_REPETITION) }
     }
 }
 
 impl Budget {
-    /// Counts a first attempt.
-    pub fn request(&self) {
-        self.fifths.set((self.fifths.get() + 1).min(CEILING * PER_REPETITION));
+    /// Counts a first attempt, which pays for so many percent of a repetition.
+    pub fn request(&self, percent: u32) {
+        self.percents.set((self.percents.get() + percent).min(CEILING * PER_REPETITION));
     }
 
     /// Takes one repetition out, if there is one.
     pub fn take(&self) -> bool {
-        match self.fifths.get().checked_sub(PER_REPETITION) {
+        match self.percents.get().checked_sub(PER_REPETITION) {
             Some(rest) => {
-                self.fifths.set(rest);
+                self.percents.set(rest);
                 true
             }
             None => false,
@@ -124,8 +131,9 @@ impl Budget {
 }
 
 /// The part of a request body that was handed to an attempt, for the next one. Shares the bytes, copies none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Replay {
+    limit: usize,
     parts: Vec<Bytes>,
     size: usize,
     ended: bool,
@@ -133,14 +141,19 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Remembers what was handed over. Beyond [`REPLAY_LIMIT`] everything is let go and the request can no longer be repeated.
+    /// Nothing yet, and never more than `limit` bytes.
+    pub fn up_to(limit: usize) -> Self {
+        Self { limit, parts: Vec::new(), size: 0, ended: false, lost: false }
+    }
+
+    /// Remembers what was handed over. Beyond the limit everything is let go and the request can no longer be repeated.
     pub fn record(&mut self, data: &Bytes, end: bool) {
         self.ended |= end;
         if self.lost {
             return;
         }
         self.size += data.len();
-        if self.size > REPLAY_LIMIT {
+        if self.size > self.limit {
             self.lose();
         } else if !data.is_empty() {
             self.parts.push(data.clone());
@@ -197,7 +210,12 @@ mod tests {
         assert_eq!(plain(Failure::Unanswered, GET), Verdict::Again(Duration::ZERO));
         assert_eq!(plain(Failure::Unanswered, Attempt { made: 2, ..GET }), Verdict::GiveUp);
         assert_eq!(plain(Failure::Unanswered, POST), Verdict::GiveUp);
-        let policy = RetryPolicy { attempts: 2, codes: vec![503], backoff: Duration::from_millis(100) };
+        let policy = RetryPolicy {
+            attempts: 2,
+            codes: vec![503],
+            backoff: Duration::from_millis(100),
+            ..RetryPolicy::default()
+        };
         let budget = Budget::default();
         assert_eq!(decide(Failure::Unanswered, GET, &policy, &budget), Verdict::Again(Duration::from_millis(100)));
         assert_eq!(decide(Failure::Unanswered, POST, &policy, &budget), Verdict::GiveUp);
@@ -209,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_began_is_never_repeated() {
-        let policy = RetryPolicy { attempts: 9, codes: vec![500], backoff: Duration::ZERO };
+        let policy = RetryPolicy { attempts: 9, codes: vec![500], ..RetryPolicy::default() };
         assert_eq!(decide(Failure::Answered, GET, &policy, &Budget::default()), Verdict::GiveUp);
     }
 
@@ -219,24 +237,37 @@ mod tests {
     }
 
     #[test]
-    fn repetitions_stay_below_a_fifth_of_the_requests() {
-        let budget = Budget::default();
-        let mut repeated = 0;
-        for _ in 0..1000 {
-            budget.request();
-            repeated += u32::from(budget.take());
+    fn repetitions_stay_below_their_share_of_the_requests() {
+        for percent in [20, 5] {
+            let budget = Budget::default();
+            let mut repeated = 0;
+            for _ in 0..1000 {
+                budget.request(percent);
+                repeated += u32::from(budget.take());
+            }
+            assert!((percent * 10..=percent * 10 + RESERVE).contains(&repeated), "{percent}: {repeated}");
         }
-        assert!((200..=200 + RESERVE).contains(&repeated), "{repeated}");
+    }
+
+    #[test]
+    fn the_tier_says_how_often_it_repeats_without_being_asked() {
+        let budget = Budget::default();
+        let with = |unasked, made| {
+            let policy = RetryPolicy { unasked, ..RetryPolicy::default() };
+            decide(Failure::Unanswered, Attempt { made, ..GET }, &policy, &budget)
+        };
+        assert_eq!(with(0, 1), Verdict::GiveUp);
+        assert_eq!((with(3, 3), with(3, 4)), (Verdict::Again(Duration::ZERO), Verdict::GiveUp));
     }
 
     #[test]
     fn replay_keeps_small_bodies_and_drops_large_ones() {
-        let mut replay = Replay::default();
+        let mut replay = Replay::up_to(8);
         replay.record(&Bytes::from_static(b"ab"), false);
         replay.record(&Bytes::from_static(b"c"), true);
         assert!(replay.is_complete() && replay.ended());
         assert_eq!(replay.parts().concat(), b"abc");
-        replay.record(&Bytes::from(vec![0; REPLAY_LIMIT]), false);
+        replay.record(&Bytes::from_static(b"defghi"), false);
         assert!(!replay.is_complete());
         assert!(replay.parts().is_empty());
     }

@@ -56,7 +56,7 @@ impl LocalOptions {
             admin_port: 0,
             workers: 1,
             access_log: LogTarget::Nowhere,
-            drain: DrainTimes { accept: Duration::ZERO, finish: Duration::from_secs(2) },
+            drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(2)) },
         }
     }
 }

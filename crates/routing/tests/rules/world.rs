@@ -105,8 +105,13 @@ pub(crate) fn table(routes: impl IntoIterator<Item = Route>) -> RouteTable {
     let endpoint = Endpoint { address: ([127, 0, 0, 1], 8080).into(), weight: 1 };
     let upstream = |name: &str, endpoints: &[Endpoint]| Upstream { id: service(name), endpoints: endpoints.into() };
     let upstreams = [upstream("app", &[endpoint]), upstream("other", &[endpoint]), upstream("idle", &[])];
-    let suspended =
-        Tenant { name: "late-payer".into(), max_connections: None, requests_per_second: None, suspended: true };
+    let suspended = Tenant {
+        name: "late-payer".into(),
+        max_connections: None,
+        requests_per_second: None,
+        max_in_flight: None,
+        suspended: true,
+    };
     let ir = Ir {
         listeners: vec![listener("http", 80, "")],
         routes: routes.into_iter().map(Arc::new).collect(),

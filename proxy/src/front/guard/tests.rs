@@ -6,7 +6,7 @@ fn frame(kind: u8, flags: u8, len: usize) -> Vec<u8> {
 }
 
 fn started() -> Counter {
-    let mut counter = Counter::default();
+    let mut counter = Counter::new(FrameRates::of(&Http2Limits::default()));
     counter.read(&[b'P'; PREFACE], 0).unwrap();
     counter
 }
@@ -58,7 +58,7 @@ fn z3_a_head_of_more_than_twenty_continuations_ends_the_connection() {
 fn the_rates_begin_anew_each_second() {
     let mut counter = started();
     for second in 0..5 {
-        for _ in 0..PINGS {
+        for _ in 0..100 {
             counter.read(&frame(6, 0, 8), second * SECOND).unwrap();
         }
     }
@@ -83,9 +83,37 @@ fn honest_streams_and_downloads_pass() {
 fn frames_are_found_however_the_bytes_are_cut() {
     let bytes = [&[b'P'; PREFACE][..], &frame(4, 0, 0), &frame(6, 0, 8).repeat(200)].concat();
     for cut in [1, 2, 7, 9, 17, 100] {
-        let mut counter = Counter::default();
+        let mut counter = Counter::new(FrameRates::of(&Http2Limits::default()));
         let flood = bytes.chunks(cut).find_map(|piece| counter.read(piece, 0).err());
         assert_eq!(flood, Some(Flood::Ping), "cut at {cut}");
-        assert_eq!(counter.rates[4], PINGS + 1);
+        assert_eq!(counter.rates[4], 101);
+    }
+}
+
+#[test]
+fn each_rate_is_the_one_that_the_tier_says() {
+    let limits = Http2Limits {
+        early_resets_per_second: 1,
+        pings_per_second: 2,
+        settings_per_second: 3,
+        empty_data_per_second: 4,
+        window_updates_per_second: 5,
+        priorities_per_second: 6,
+        continuations: 7,
+        ..Http2Limits::default()
+    };
+    let kinds = [
+        (3, 4, Flood::Reset),
+        (6, 8, Flood::Ping),
+        (4, 6, Flood::Settings),
+        (0, 0, Flood::EmptyData),
+        (8, 4, Flood::WindowUpdate),
+        (2, 5, Flood::Priority),
+        (9, 1, Flood::Continuation),
+    ];
+    for (at, (kind, len, flood)) in kinds.into_iter().enumerate() {
+        let mut counter = Counter::new(FrameRates::of(&limits));
+        counter.read(&[b'P'; PREFACE], 0).unwrap();
+        assert_eq!(pass(&mut counter, &frame(kind, 0, len), flood), at + 1, "{flood:?}");
     }
 }

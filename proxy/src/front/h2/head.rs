@@ -12,17 +12,18 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::front::Refused;
+use crate::front::{FrontLimits, Refused};
 
 /// The head of a request, or why it is refused.
 pub(super) fn request(
     parts: &http::request::Parts,
     body: &RecvStream,
-    limits: &Limits,
+    limits: &FrontLimits,
 ) -> Result<RequestHead, Refused> {
-    if parts.headers.len() > limits.fields {
+    if parts.headers.len() > limits.h2.fields {
         return Err(Refusal::TooManyFields.into());
     }
+    let limits = &limits.http;
     let method = Method::from_bytes(parts.method.as_str().as_bytes()).ok_or(Refusal::Method)?;
     match parts.method {
         http::Method::CONNECT => return Err(Refusal::Connect.into()),

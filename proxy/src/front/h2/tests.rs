@@ -424,3 +424,74 @@ fn z8_pushes_even_streams_and_extended_connect_are_protocol_errors() {
     let reset_or_gone = !goaways(&got).is_empty() || got.windows(4).any(|w| w == [3, 0, 0, 0]);
     assert!(reset_or_gone);
 }
+
+/// The payload of the first frame of this kind that the server sends.
+async fn first(stream: &mut TcpStream, kind: u8) -> Vec<u8> {
+    loop {
+        let mut header = [0; 9];
+        stream.read_exact(&mut header).await.unwrap();
+        let mut payload = vec![0; u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        if header[3] == kind {
+            return payload;
+        }
+    }
+}
+
+#[test]
+fn a_client_is_told_the_limits_of_the_tier() {
+    let h2 = H2Limits {
+        streams: 7,
+        stream_window: 70_000,
+        connection_window: 900_000,
+        header_list: 5_000,
+        ..FrontLimits::default().h2
+    };
+    talk(FrontLimits { h2, ..FrontLimits::default() }, |mut stream, _site| async move {
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let settings = first(&mut stream, 4).await;
+        let told = |id: u8| {
+            let setting = settings.chunks(6).find(|setting| setting[..2] == [0, id]).unwrap();
+            u32::from_be_bytes(setting[2..].try_into().unwrap())
+        };
+        assert_eq!((told(3), told(4), told(6)), (7, 70_000, 5_000));
+        assert_eq!(first(&mut stream, 8).await, (900_000_u32 - 65_535).to_be_bytes());
+    });
+}
+
+#[test]
+fn a_head_with_more_fields_than_the_tier_allows_is_refused() {
+    let h2 = H2Limits { fields: 12, ..FrontLimits::default().h2 };
+    let (got, _) = talk(FrontLimits { h2, ..FrontLimits::default() }, |stream, _site| async move {
+        let mut send = client(stream).await;
+        let mut statuses = Vec::new();
+        for count in [12, 13] {
+            let mut request = get("/");
+            for number in 0..count {
+                request.headers_mut().append("cookie", number.to_string().parse().unwrap());
+            }
+            statuses.push(answer(send.send_request(request, true).unwrap().0).await.unwrap().0);
+        }
+        statuses
+    });
+    assert_eq!(got, [StatusCode::OK, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE]);
+}
+
+#[test]
+fn a_client_that_gives_up_more_often_than_the_tier_allows_has_to_go() {
+    let h2 = H2Limits { early_resets: 3, ..FrontLimits::default().h2 };
+    talk(FrontLimits { h2, ..FrontLimits::default() }, |stream, _site| async move {
+        let mut send = client(stream).await;
+        for _ in 0..20 {
+            let Ok((response, _)) = send.send_request(get("/wait"), true) else { return };
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            drop(response);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            match send.ready().await {
+                Ok(again) => send = again,
+                Err(error) => return assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM)),
+            }
+        }
+        panic!("twenty resets were let through");
+    });
+}

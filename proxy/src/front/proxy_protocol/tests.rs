@@ -4,7 +4,7 @@ use super::*;
 fn read(bytes: &[u8]) -> Result<(Header, usize), Option<Invalid>> {
     let mut have = 0;
     loop {
-        match step(&bytes[..have]).map_err(Some)? {
+        match step(&bytes[..have], 536).map_err(Some)? {
             Step::Done(header) => return Ok((header, have)),
             Step::Read(more) if have + more > bytes.len() => return Err(None),
             Step::Read(more) => {

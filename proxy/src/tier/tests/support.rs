@@ -104,7 +104,7 @@ pub(super) fn options(role: Role) -> TierOptions {
         local: true,
         access_log: LogTarget::Nowhere,
         admin: Some((Ipv4Addr::LOCALHOST, 0).into()),
-        drain: DrainTimes { accept: Duration::ZERO, finish: Duration::from_secs(5) },
+        drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(5)) },
         workers: 2,
         ..TierOptions::new(role)
     }

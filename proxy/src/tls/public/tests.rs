@@ -9,6 +9,8 @@ use tokio::net::TcpListener;
 
 use crate::timer::Wheel;
 
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Owners by name, which a test may change; the issuer makes what is missing and counts.
 #[derive(Debug)]
 struct Owners(RwLock<HashMap<String, OwnedName>>);
@@ -68,7 +70,7 @@ impl Site {
         let dial = ClientConnection::new(config.clone(), name.to_owned().try_into().unwrap()).unwrap();
         let mut client = Io::tls(client.unwrap(), dial.into());
         let accepting = async {
-            let mut accepted = self.tls.accept(server.unwrap().0, &deadline).await?;
+            let mut accepted = self.tls.accept(server.unwrap().0, &deadline, HANDSHAKE).await?;
             accepted.io.queue(b"hello");
             poll_fn(|cx| accepted.io.poll_flush(cx)).await.map_err(HandshakeError::Failed)?;
             Ok(accepted)
@@ -174,6 +176,6 @@ async fn a_slow_client_is_cut_off() {
         tokio::task::yield_now().await;
         wheel.advance_to(200);
     };
-    let (result, ()) = tokio::join!(site.tls.accept(server.unwrap().0, &deadline), pass);
+    let (result, ()) = tokio::join!(site.tls.accept(server.unwrap().0, &deadline, HANDSHAKE), pass);
     assert!(matches!(result, Err(HandshakeError::Timeout)));
 }

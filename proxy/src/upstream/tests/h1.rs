@@ -183,7 +183,7 @@ fn statuses_the_route_lists_are_failures_until_the_last_attempt() {
     on_worker(|| async {
         let origin = Origin::answering("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", false).await;
         let (backends, head, about) = (backends(), get("/"), RequestMeta::default());
-        let policy = RetryPolicy { attempts: 1, codes: vec![503], backoff: Duration::ZERO };
+        let policy = RetryPolicy { attempts: 1, codes: vec![503], ..RetryPolicy::default() };
         let mut first = open(&backends, &app(&origin), &head).await.unwrap();
         first.refuse_statuses(&policy.codes);
         assert_eq!(finish(&mut first).await.unwrap_err(), UpstreamError::Status(503));
