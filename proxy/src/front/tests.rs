@@ -6,7 +6,6 @@ use super::guard::FrameRates;
 use super::*;
 
 /// Limits that are all different.
-
 fn numbered() -> TierLimits {
     TierLimits {
         accept: AcceptLimits { handshake_seconds: 1, proxy_header_seconds: 2, proxy_header_bytes: 3 },
