@@ -142,12 +142,10 @@ fn source(address: IpAddr) -> IpAddr {
     }
 }
 
-/// One listening socket of one worker, and what its connections get.
+/// What the connections of one listening socket of one worker get.
 pub struct Listening<S> {
     /// What requests are told of the listener.
     pub listener: Arc<Listener>,
-    /// The socket, from [`bind`].
-    pub socket: std::net::TcpListener,
     /// TLS, on an HTTPS listener.
     pub tls: Option<Arc<PublicTls>>,
     /// How many connections there may be.
@@ -157,10 +155,11 @@ pub struct Listening<S> {
 }
 
 impl<S: Serve> Listening<S> {
-    /// Accepts connections, each in a local task of its own, until the worker drains. What had been queued for this
-    /// socket by then is still accepted, for closing it would reset them.
-    pub async fn run(self, worker: Rc<Worker>) -> io::Result<()> {
-        let socket = TcpListener::from_std(self.socket.try_clone()?)?;
+    /// Accepts connections on a socket from [`bind`], each in a local task of its own, until the worker drains. What had
+    /// been queued for this socket by then is still accepted, for closing it would reset them; then it is closed at once,
+    /// or the system would go on giving it connections that belong to whoever shares the port.
+    pub async fn run(self, socket: std::net::TcpListener, worker: Rc<Worker>) -> io::Result<()> {
+        let socket = TcpListener::from_std(socket)?;
         let (this, deadline) = (Rc::new(self), worker.wheel.deadline());
         loop {
             let accepted = poll_fn(|cx| match socket.poll_accept(cx) {

@@ -133,6 +133,8 @@ async fn an_outer_tier_finishes_what_is_in_progress_and_takes_nothing_new() {
     let mut site = Site::start().await;
     let client = site.client();
     let busy = Busy::start(&site).await;
+    // A client that never gets to its handshake must not keep the port open.
+    let silent = client.tcp().await.unwrap();
     site.outer.terminate();
     let since = Instant::now();
     site.outer.says("still accepting", SOON).await;
@@ -143,6 +145,7 @@ async fn an_outer_tier_finishes_what_is_in_progress_and_takes_nothing_new() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     eprintln!("no connections were taken from {:?} after the signal on", since.elapsed());
+    drop(silent);
     let (head, goaway) = busy.finish().await;
     assert_eq!(head.headers["connection"], "close");
     assert_eq!(goaway, Some(0), "NO_ERROR");
@@ -168,4 +171,17 @@ async fn an_inner_tier_finishes_what_is_in_progress_while_another_takes_over() {
     assert_eq!(goaway, None);
     ends_well(&mut old).await;
     assert_eq!(one_request(&client, Protocol::H1).await, 200);
+}
+
+#[tokio::test]
+#[ignore = "slow: run by make slow"]
+async fn what_does_not_end_is_cut_when_the_time_is_over_and_the_exit_code_is_0_all_the_same() {
+    let mut site = Site::start_with(1).await;
+    let mut tunnel = Tunnel::open(&site.client()).await;
+    site.outer.terminate();
+    let status = site.outer.ended(SOON).await;
+    assert!(status.success() && site.outer.log().contains("the time is over"), "{status}:\n{}", site.outer.log());
+    let mut rest = Vec::new();
+    let _ = tunnel.0.read_to_end(&mut rest).await;
+    site.origin.active(0, SOON).await;
 }

@@ -16,7 +16,7 @@ pub(crate) const HOST: &str = "app.test";
 
 /// Seconds that a draining tier goes on accepting.
 pub(crate) const ACCEPT: u32 = 1;
-/// Seconds that requests in progress then have.
+/// Seconds that requests in progress then have, unless a test says otherwise.
 pub(crate) const FINISH: u32 = 20;
 
 pub(crate) struct Site {
@@ -24,6 +24,7 @@ pub(crate) struct Site {
     authority: Authority,
     https: u16,
     link: u16,
+    finish: u32,
     pub(crate) origin: Origin,
     pub(crate) outer: Process,
     pub(crate) inner: Process,
@@ -32,6 +33,11 @@ pub(crate) struct Site {
 impl Site {
     /// Both tiers, with a route that marks answers `x-route: first`.
     pub(crate) async fn start() -> Self {
+        Self::start_with(FINISH).await
+    }
+
+    /// The same, with so many seconds for requests in progress when a tier drains.
+    pub(crate) async fn start_with(finish: u32) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (authority, origin) = (Authority::new(), Origin::start().await);
         let (https, link) = (free_port(), free_port());
@@ -42,14 +48,14 @@ impl Site {
         std::fs::write(config.join("route.yaml"), route("first")).expect("a file");
         authority.write_link(&folder.path().join("outer"), "bailey://main/outer");
         authority.write_link(&folder.path().join("inner"), "bailey://main/tenant/team-a");
-        let inner = Process::start(&arguments(&folder, "inner", https, link)).await;
-        let outer = Process::start(&arguments(&folder, "outer", https, link)).await;
-        Self { folder, authority, https, link, origin, outer, inner }
+        let inner = Process::start(&arguments(&folder, "inner", https, link, finish)).await;
+        let outer = Process::start(&arguments(&folder, "outer", https, link, finish)).await;
+        Self { folder, authority, https, link, finish, origin, outer, inner }
     }
 
     /// One more process for the same tier, on the same ports.
     pub(crate) async fn another(&self, tier: &str) -> Process {
-        Process::start(&arguments(&self.folder, tier, self.https, self.link)).await
+        Process::start(&arguments(&self.folder, tier, self.https, self.link, self.finish)).await
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -74,7 +80,7 @@ fn free_port() -> u16 {
     socket.local_addr().expect("an address").port()
 }
 
-fn arguments(folder: &TempDir, tier: &str, https: u16, link: u16) -> Vec<String> {
+fn arguments(folder: &TempDir, tier: &str, https: u16, link: u16, finish: u32) -> Vec<String> {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let mut arguments: Vec<String> = [
         "--tier",
@@ -97,7 +103,7 @@ fn arguments(folder: &TempDir, tier: &str, https: u16, link: u16) -> Vec<String>
         "--drain-accept",
         &ACCEPT.to_string(),
         "--drain-finish",
-        &FINISH.to_string(),
+        &finish.to_string(),
     ]
     .map(str::to_owned)
     .into();

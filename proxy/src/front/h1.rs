@@ -33,6 +33,9 @@ const HEAD_ROOM: usize = 2 * 1024;
 const BODY_ROOM: usize = 32 * 1024;
 /// How long a client that is told to go may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a connection that waits for a request when the tier drains may still bring one. Its client may have sent it, or
+/// just made the connection to send it; the answer tells it not to send another.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// Serves one connection until it ends. Boxed parts are the cold ones; an idle connection holds no buffer.
 pub async fn serve<S: Serve>(
@@ -68,6 +71,7 @@ pub async fn serve<S: Serve>(
 enum Wait {
     Nothing,
     Request,
+    LastRequest,
     Head,
     Body,
     Write,
@@ -145,10 +149,9 @@ impl Connection {
             if self.input.is_empty() {
                 // An idle connection holds no buffer.
                 self.input = BytesMut::new();
-                if self.draining() {
-                    return Poll::Ready(Ok(None));
-                }
-                self.wait_for(Wait::Request, self.limits.idle);
+                let (wait, limit) =
+                    if self.draining() { (Wait::LastRequest, LAST_CALL) } else { (Wait::Request, self.limits.idle) };
+                self.wait_for(wait, limit);
             } else {
                 if let Some(head) = self.http.read_head(&mut self.input)? {
                     return Poll::Ready(Ok(Some(head)));

@@ -55,12 +55,11 @@ fn listen(
     let address = socket.local_addr().unwrap();
     let listening = Listening {
         listener: Arc::new(Listener { name: "http".into(), port: 80, https: false }),
-        socket,
         tls: None,
         admission,
         serve: Rc::new(consumer),
     };
-    (address, tokio::task::spawn_local(listening.run(worker)))
+    (address, tokio::task::spawn_local(listening.run(socket, worker)))
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";

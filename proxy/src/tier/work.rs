@@ -180,16 +180,11 @@ impl Running {
             Command::Listen { listener, socket, tls, port } => {
                 let declared = listener.port;
                 self.forwarder.show(declared, port);
-                let listening = Listening {
-                    listener,
-                    socket,
-                    tls,
-                    admission: self.admission.clone(),
-                    serve: self.forwarder.clone(),
-                };
+                let listening =
+                    Listening { listener, tls, admission: self.admission.clone(), serve: self.forwarder.clone() };
                 let worker = self.worker.clone();
                 let task = spawn_local(async move {
-                    if let Err(error) = listening.run(worker).await {
+                    if let Err(error) = listening.run(socket, worker).await {
                         tracing::error!(%error, port, "a listener has ended");
                     }
                 });

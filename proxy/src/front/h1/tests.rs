@@ -247,3 +247,25 @@ fn the_pace_counts_only_time_spent_waiting() {
     quick.wait(0);
     assert!(quick.progress(200, 10_000, &limits));
 }
+
+#[test]
+fn a_connection_of_a_draining_tier_may_still_bring_the_request_it_was_made_for() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let (_phase, drain) = tokio::sync::watch::channel(DrainPhase::Draining);
+        let worker = Worker::new(&crate::worker::Seed { id: 0, drain });
+        let ticker = worker.clone();
+        tokio::task::spawn_local(async move { ticker.wheel.run().await });
+        for (request, answer) in [("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "HTTP/1.1 200 OK\r\n"), ("", "")] {
+            let (mut stream, server) = pair().await;
+            let limits = Rc::new(FrontLimits::default());
+            let front = serve(Io::plain(server), info(), worker.clone(), limits, Rc::new(Consumer::default()));
+            tokio::task::spawn_local(front);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut got = String::new();
+            stream.read_to_string(&mut got).await.unwrap();
+            assert!(got.starts_with(answer) && got.contains("connection: close") != request.is_empty(), "{got}");
+        }
+    });
+}
