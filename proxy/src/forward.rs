@@ -159,10 +159,10 @@ impl Forwarder {
                 record.arrived(&incoming);
                 let result = self.decide(&serving, from, &mut incoming, down, &mut record).await;
                 if let Err(error) = result {
-                    self.fail(error, Some(&incoming), down, &mut record).await;
+                    Box::pin(self.fail(error, Some(&incoming), down, &mut record)).await;
                 }
             }
-            Err(error) => self.fail(error, None, down, &mut record).await,
+            Err(error) => Box::pin(self.fail(error, None, down, &mut record)).await,
         }
         active.sub(1);
         record.finish(self, &serving);
@@ -185,7 +185,7 @@ impl Forwarder {
         if let Some(mut policy) = listener.https_redirect.filter(|_| !incoming.https) {
             policy.port = self.visible(policy.port);
             let respond = https_redirect(policy, &host, &View(&incoming.head));
-            return answer::planned(&respond, incoming, down, record).await;
+            return Box::pin(answer::planned(&respond, incoming, down, record)).await;
         }
         let _place = self.admit(tenant, from)?;
         let matched = match table.find(incoming.listener, &host, &View(&incoming.head)) {
@@ -196,7 +196,7 @@ impl Forwarder {
         record.matched(serving, matched.route());
         let arrived = Arrived { scheme: incoming.scheme(), host: &host, port: incoming.port };
         match plan(table, matched, &View(&incoming.head), arrived, self.ids.next()) {
-            Plan::Respond(respond) => answer::planned(&respond, incoming, down, record).await,
+            Plan::Respond(respond) => Box::pin(answer::planned(&respond, incoming, down, record)).await,
             Plan::Forward(forward) => {
                 edit::request(&forward, incoming, serving.snapshot.settings.forwarded);
                 let taps = self.copies(&forward, &incoming.head);

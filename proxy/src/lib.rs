@@ -21,6 +21,7 @@ pub mod link;
 pub mod listen;
 pub mod metrics;
 pub mod respond;
+mod seats;
 pub mod serve;
 pub mod snapshot;
 pub mod source;

@@ -161,6 +161,7 @@ impl<S: Serve> Listening<S> {
     pub async fn run(self, socket: std::net::TcpListener, worker: Rc<Worker>) -> io::Result<()> {
         let socket = TcpListener::from_std(socket)?;
         let (this, deadline) = (Rc::new(self), worker.wheel.deadline());
+        let streams = h2::Streams::new();
         loop {
             let accepted = poll_fn(|cx| match socket.poll_accept(cx) {
                 Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
@@ -171,7 +172,7 @@ impl<S: Serve> Listening<S> {
             .await;
             match accepted {
                 None => return Ok(()),
-                Some(Ok((stream, peer))) => this.clone().admit(stream, peer, &worker),
+                Some(Ok((stream, peer))) => this.clone().admit(stream, peer, &worker, &streams),
                 Some(Err(error)) if is_exhaustion(&error) => {
                     tracing::warn!(%error, "accepting pauses");
                     tokio::time::sleep(PAUSE).await;
@@ -182,14 +183,14 @@ impl<S: Serve> Listening<S> {
         }
     }
 
-    fn admit(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, worker: &Rc<Worker>) {
+    fn admit(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, worker: &Rc<Worker>, streams: &h2::Streams<S>) {
         let Some(mut admitted) = self.admission.admit() else { return };
         let intake = self.serve.intake(peer.ip());
         // Behind a balancer the source is the client that the balancer names.
         if intake == Intake::Client && !admitted.from_source(peer.ip()) {
             return;
         }
-        tokio::task::spawn_local(self.connection(stream, peer, intake, admitted, worker.clone()));
+        tokio::task::spawn_local(self.connection(stream, peer, intake, admitted, worker.clone(), streams.clone()));
     }
 
     async fn connection(
@@ -199,6 +200,7 @@ impl<S: Serve> Listening<S> {
         intake: Intake,
         mut admitted: Admitted,
         worker: Rc<Worker>,
+        streams: h2::Streams<S>,
     ) {
         let (limits, serve) = (self.serve.limits(), self.serve.clone());
         // Boxed: what happens once must not enlarge what waits between requests.
@@ -207,7 +209,7 @@ impl<S: Serve> Listening<S> {
         let Some(open) = serve.open(&info) else { return };
         drop(self);
         if h2 {
-            Box::pin(h2::serve(io, info, worker, limits, serve)).await;
+            Box::pin(h2::serve(io, info, worker, limits, serve, streams)).await;
         } else {
             h1::serve(io, info, worker, limits, serve).await;
         }

@@ -68,7 +68,8 @@ impl Forwarder {
                 Err(failed) => failed,
             };
             record.moved(failed.moved);
-            upstream = self.again(upstream, opening, &failed, made, idempotent, &policy).await?;
+            // Boxed: what is rare must not enlarge what every request carries.
+            upstream = Box::pin(self.again(upstream, opening, &failed, made, idempotent, &policy)).await?;
             body_done = failed.moved.request_complete;
         }
         Err(ProxyError::us(Fate::Internal))

@@ -1,4 +1,4 @@
-//! HTTP/2 from clients: one task per connection, one local task per stream, all on the same thread.
+//! HTTP/2 from clients: one task per connection, one local task per stream (used again by the next), all on one thread.
 //!
 //! The `h2` crate speaks the protocol; here is decided what it leaves open: rates and numbers of frames and resets, how
 //! long anything may take, what a request may look like (see `head`), and when the connection ends.
@@ -21,6 +21,7 @@ use super::guard::{FrameRates, Guard, Watched};
 use super::{FrontLimits, Serve};
 use crate::forward::ConnectionInfo;
 use crate::io::Io;
+use crate::seats::Seats;
 use crate::timer::Deadline;
 use crate::worker::{DrainPhase, Worker};
 
@@ -67,6 +68,35 @@ impl H2Limits {
     }
 }
 
+/// The tasks that streams of a listener's connections run on.
+pub struct Streams<S>(Rc<Seats<Job<S>>>);
+
+impl<S: Serve> Streams<S> {
+    /// No tasks yet.
+    pub fn new() -> Self {
+        Self(Seats::new())
+    }
+}
+
+impl<S: Serve> Default for Streams<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Clone for Streams<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+/// A stream that a client has opened.
+struct Job<S> {
+    request: http::Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    active: Active<S>,
+}
+
 /// Serves one connection until it ends.
 pub async fn serve<S: Serve>(
     io: Io,
@@ -74,6 +104,7 @@ pub async fn serve<S: Serve>(
     worker: Rc<Worker>,
     limits: Rc<FrontLimits>,
     serve: Rc<S>,
+    streams: Streams<S>,
 ) {
     let deadline = worker.wheel.deadline();
     let (guard, watched) = Guard::new(io, worker.wheel.clone(), limits.h2.rates);
@@ -89,7 +120,7 @@ pub async fn serve<S: Serve>(
         serve,
     });
     let mut connection =
-        Connection { codec, watched, deadline, wait: Wait::Nothing, requests: 0, ending: false, shared };
+        Connection { codec, watched, deadline, wait: Wait::Nothing, requests: 0, ending: false, shared, streams };
     poll_fn(|cx| connection.poll(cx)).await;
 }
 
@@ -141,6 +172,7 @@ struct Connection<S> {
     /// GOAWAY was queued.
     ending: bool,
     shared: Rc<Shared<S>>,
+    streams: Streams<S>,
 }
 
 impl<S: Serve> Connection<S> {
@@ -168,11 +200,9 @@ impl<S: Serve> Connection<S> {
 
     fn start(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
         self.requests += 1;
-        let shared = self.shared.clone();
-        let active = Active::new(shared.clone());
-        tokio::task::spawn_local(async move {
-            stream(request, respond, &shared).await;
-            drop(active);
+        let active = Active::new(self.shared.clone());
+        self.streams.0.give(Job { request, respond, active }, |Job { request, respond, active }| async move {
+            stream(request, respond, &active.0).await;
         });
     }
 

@@ -139,7 +139,8 @@ impl LinkGroup {
         }
         match self.open_now(head, about, end)? {
             Some(stream) => Ok(stream),
-            None => self.open_later(head, about, end).await,
+            // Boxed, as all that is rare on the way of a request: it must not enlarge what every connection carries.
+            None => Box::pin(self.open_later(head, about, end)).await,
         }
     }
 

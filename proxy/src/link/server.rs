@@ -1,10 +1,9 @@
 //! The inner side: a link connection that was accepted. Every stream becomes a [`Downstream`] for a task of a pool whose tasks are used
 //! again, so that a request starts none. What a request means is the service's business.
 
-use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bailey_http1::{Fields, RequestHead, ResponseHead};
 use bailey_link::{CloseReason, Connection, Event, ResetReason as Code, Settings, StreamId, StreamType};
@@ -16,10 +15,8 @@ use super::stream::reset_code;
 use super::wire::{End, LinkEnd, Wire};
 use crate::exchange::{BodyEvent, ClientGone, Downstream, ResetReason};
 use crate::io::Io;
+use crate::seats;
 use crate::worker::{DrainPhase, Worker};
-
-/// Tasks that wait for the next request; more than these end when they are idle.
-const IDLE_SEATS: usize = 256;
 
 /// Who answers the requests of links.
 pub trait LinkService: 'static {
@@ -34,14 +31,8 @@ pub trait LinkService: 'static {
 
 /// The tasks of one worker that serve requests of its links.
 pub struct Seats<S> {
-    service: S,
-    free: RefCell<Vec<Rc<Seat>>>,
-}
-
-#[derive(Default)]
-struct Seat {
-    job: RefCell<Option<Box<Job>>>,
-    waker: Cell<Option<Waker>>,
+    service: Rc<S>,
+    tasks: Rc<seats::Seats<Box<Job>>>,
 }
 
 struct Job {
@@ -50,55 +41,27 @@ struct Job {
     meta: Box<bailey_link::RequestHead>,
 }
 
-impl Seat {
-    async fn next(&self) -> Box<Job> {
-        poll_fn(|cx| {
-            if let Some(job) = self.job.borrow_mut().take() {
-                return Poll::Ready(job);
-            }
-            self.waker.set(Some(cx.waker().clone()));
-            Poll::Pending
-        })
-        .await
-    }
-}
-
 impl<S: LinkService> Seats<S> {
     /// No tasks yet.
     pub fn new(service: S) -> Rc<Self> {
-        Rc::new(Self { service, free: RefCell::default() })
+        Rc::new(Self { service: Rc::new(service), tasks: seats::Seats::new() })
     }
 
     /// Tasks that wait for a request.
     #[cfg(test)]
     pub(crate) fn idle(&self) -> usize {
-        self.free.borrow().len()
+        self.tasks.idle()
     }
 
-    fn give(self: &Rc<Self>, job: Box<Job>) {
-        let free = self.free.borrow_mut().pop();
-        let Some(seat) = free else {
-            let seat = Rc::new(Seat { job: RefCell::new(Some(job)), waker: Cell::default() });
-            tokio::task::spawn_local(self.clone().work(seat));
-            return;
-        };
-        *seat.job.borrow_mut() = Some(job);
-        if let Some(waker) = seat.waker.take() {
-            waker.wake();
-        }
-    }
-
-    async fn work(self: Rc<Self>, seat: Rc<Seat>) {
-        loop {
-            let Job { mut down, head, meta } = *seat.next().await;
-            self.service.serve_stream(&mut down, head, meta).await;
-            drop(down);
-            let mut free = self.free.borrow_mut();
-            if free.len() >= IDLE_SEATS {
-                return;
+    fn give(&self, job: Job) {
+        let service = self.service.clone();
+        self.tasks.give(Box::new(job), move |job| {
+            let service = service.clone();
+            async move {
+                let Job { mut down, head, meta } = *job;
+                service.serve_stream(&mut down, head, meta).await;
             }
-            free.push(seat.clone());
-        }
+        });
     }
 }
 
@@ -128,7 +91,7 @@ impl<S: LinkService> ServerEnd<S> {
         }
         let Ok(head) = convert::request_head(&meta) else { return refuse(Code::Malformed) };
         let down = LinkDownstream::new(Channel::new(wire.clone(), stream));
-        self.seats.give(Box::new(Job { down, head, meta }));
+        self.seats.give(Job { down, head, meta });
     }
 }
 

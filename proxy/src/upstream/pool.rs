@@ -339,12 +339,28 @@ impl Group {
         h2: bool,
         avoid: Option<SocketAddr>,
     ) -> Result<(Load, Ready), UpstreamError> {
-        let mut tried: SmallVec<[SocketAddr; 4]> = avoid.into_iter().collect();
+        let tried: SmallVec<[SocketAddr; 4]> = avoid.into_iter().collect();
+        let first = self.choose(&tried).ok_or(UpstreamError::NoEndpoint)?;
+        if !h2 && let Some(connection) = first.checkout(arena, seconds(self.limits.get().idle_seconds)) {
+            return Ok((Load::new(first), Ready::H1 { connection, reused: true }));
+        }
+        // Boxed: what is rare must not enlarge what every request carries.
+        Box::pin(self.connect(arena, h2, first, tried)).await
+    }
+
+    /// A connection to `first`, or to another endpoint that has not been tried.
+    async fn connect(
+        &self,
+        arena: &Arena,
+        h2: bool,
+        first: Rc<Member>,
+        mut tried: SmallVec<[SocketAddr; 4]>,
+    ) -> Result<(Load, Ready), UpstreamError> {
         let before = tried.len();
         let limits = self.limits.get();
-        let mut until = None;
+        let (mut until, mut first) = (None, Some(first));
         loop {
-            let member = self.choose(&tried).ok_or(UpstreamError::NoEndpoint)?;
+            let member = first.take().or_else(|| self.choose(&tried)).ok_or(UpstreamError::NoEndpoint)?;
             let load = Load::new(member.clone());
             let kept = if h2 {
                 member.h2.get().await.map(Ready::H2)

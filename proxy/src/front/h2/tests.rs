@@ -27,7 +27,14 @@ fn talk<T, F: Future<Output = T>>(limits: FrontLimits, client: impl FnOnce(TcpSt
     let result = tasks.block_on(&runtime, async {
         let (stream, server) = pair().await;
         let (worker, drain) = worker();
-        let front = serve(Io::plain(server), info(), worker.clone(), Rc::new(limits), Rc::new(consumer.clone()));
+        let front = serve(
+            Io::plain(server),
+            info(),
+            worker.clone(),
+            Rc::new(limits),
+            Rc::new(consumer.clone()),
+            Streams::new(),
+        );
         tokio::task::spawn_local(front);
         let told = client(stream, Site { worker, drain, consumer: consumer.clone() }).await;
         // Lets the front see that the client has left.
