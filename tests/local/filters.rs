@@ -1,5 +1,7 @@
 //! What rules do to requests and answers on the way, as the application and the client see it.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use crate::backend::{answering, local_backend};
@@ -118,15 +120,12 @@ async fn redirects_of_every_status_and_variant() {
             "http://o.example.com:81/y/x",
         ),
     ];
-    let rules: String = cases
-        .iter()
-        .map(|(prefix, settings, ..)| {
-            format!(
-                "    - matches: [{{path: {{type: PathPrefix, value: {prefix}}}}}]\n      filters: [{}]\n",
-                redirect(settings)
-            )
-        })
-        .collect();
+    let mut rules = String::new();
+    for (prefix, settings, ..) in cases {
+        let filter = redirect(settings);
+        writeln!(rules, "    - matches: [{{path: {{type: PathPrefix, value: {prefix}}}}}]\n      filters: [{filter}]")
+            .unwrap();
+    }
     let running = tenant_a(&(route("f", HOST, &rules) + &echo("app"))).await;
     let client = client(&running.local);
     let port = client.https.port().to_string();

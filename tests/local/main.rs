@@ -10,6 +10,7 @@ mod evil;
 mod filters;
 mod folder;
 mod hostile;
+mod hostile_h2;
 mod http;
 mod matches;
 mod matrix;
