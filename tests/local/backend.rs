@@ -135,6 +135,11 @@ impl Connection {
         &self.rest
     }
 
+    /// Forgets what has come.
+    pub fn clear(&mut self) {
+        self.rest.clear();
+    }
+
     /// Says that the script came to its end.
     pub fn finish(&self) {
         self.finished.fetch_add(1, Ordering::SeqCst);

@@ -151,14 +151,7 @@ fn vectors() -> Vec<(u16, String)> {
         add(400, get(target));
     }
     // H15, F2
-    for line in [
-        "X_Forwarded_For: 6.6.6.6",
-        "content_length: 1",
-        "Connection: x-forwarded-for",
-        "Connection: close, X-Real-IP",
-        "Connection: content-length",
-        "connection: \u{e4}",
-    ] {
+    for line in ["X_Forwarded_For: 6.6.6.6", "content_length: 1", "Connection: content-length", "connection: \u{e4}"] {
         add(400, with(line, ""));
     }
     // H17

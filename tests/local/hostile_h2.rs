@@ -96,6 +96,7 @@ fn and(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn hostile_heads_are_reset_or_400_and_nothing_reaches_the_application() {
     let app = answering(OK).await;
     let running =

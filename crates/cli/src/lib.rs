@@ -15,7 +15,15 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Up(args) => up::run(args).map_err(|error| error.to_string()),
         Command::Generate(what) => {
-            generate::generate(&what, &mut std::io::stdout().lock()).map_err(|error| error.to_string())
+            match generate::generate(&what, &mut std::io::stdout().lock()) {
+                // Whoever reads has seen enough: `bailey generate man | head`.
+                Err(generate::GenerateError::Write { source, .. })
+                    if source.kind() == std::io::ErrorKind::BrokenPipe =>
+                {
+                    Ok(())
+                }
+                other => other.map_err(|error| error.to_string()),
+            }
         }
         Command::Version => {
             println!("bailey {}", env!("CARGO_PKG_VERSION"));

@@ -35,7 +35,9 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for the admin port: {source}; choose another with --admin")]
+#[error(
+    "cannot listen on {address} for the admin port: {source}; choose another port for it (bailey up: --admin-port, bailey-proxy: --admin)"
+)]
 pub struct AdminError {
     address: SocketAddr,
     source: io::Error,

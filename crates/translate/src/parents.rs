@@ -8,6 +8,7 @@ mod grant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bailey_crds::IngressTopology;
 use bailey_crds::gateway::{Gateway, ParentReference};
 use bailey_routing::ir::{Attachment, HostPattern, RouteKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -270,7 +271,13 @@ pub(crate) fn report_orphan(route: &Candidate<'_>, objects: &Objects, sink: &mut
             let message = format!("the parent is a {}, which is not Bailey's", wanted.kind);
             sink.push(route.subject.problem(Code::ParentKind, field, message));
         } else if objects.get::<Gateway>(namespace, &wanted.name).is_none() {
-            let message = format!("there is no Gateway {} in namespace {namespace}", wanted.name);
+            let topologies: Vec<&str> = objects.all::<IngressTopology>().map(|(key, _)| key.name.as_str()).collect();
+            let known = if topologies.is_empty() {
+                String::new()
+            } else {
+                format!("; there is the topology {}", topologies.join(", "))
+            };
+            let message = format!("there is no Gateway {} in namespace {namespace}{known}", wanted.name);
             sink.push(route.subject.problem(Code::ParentNotFound, field, message));
         }
     }

@@ -78,7 +78,11 @@ fn walk_object(schema: &Value, fields: &Map<String, Value>, path: &str, found: &
             Some(schema) => walk(schema, child, &join(path, name), found),
             None if root && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") => {}
             None if schema.get("x-kubernetes-preserve-unknown-fields").is_some() => {}
-            None => report(found, &join(path, name), "is not a field of this kind".to_owned()),
+            None => report(
+                found,
+                &join(path, name),
+                "is not a field of this kind; correct its spelling or remove it".to_owned(),
+            ),
         }
     }
 }

@@ -92,7 +92,8 @@ pub fn objects(documents: &[Document]) -> Result<Loaded, Vec<Problem>> {
                 continue;
             }
             Err(error) => {
-                problems.push(document.problem(field_of(&error), error.to_string()));
+                let message = format!("{error}{}", advice(document, &error));
+                problems.push(document.problem(field_of(&error), message));
                 continue;
             }
         };
@@ -114,6 +115,25 @@ fn passed_over(document: &Document, error: &ObjectError) -> bool {
     matches!(error, ObjectError::UnknownKind { .. }) && !OURS.contains(&document.group().as_str())
 }
 
+/// What to write instead of a kind or version that is not read.
+fn advice(document: &Document, error: &ObjectError) -> &'static str {
+    match error {
+        ObjectError::UnknownKind { .. } if document.group() == OURS[0] => {
+            "; write IngressTopology (or TierConfig, HostnameBinding; in local mode LocalBackend) of bailey.dev/v1alpha1"
+        }
+        ObjectError::UnknownKind { .. } => {
+            "; write GatewayClass, Gateway, HTTPRoute, GRPCRoute or ReferenceGrant of gateway.networking.k8s.io/v1"
+        }
+        ObjectError::Malformed { message, .. } if message.contains("expected u16") => " (a number from 0 to 65535)",
+        ObjectError::Malformed { message, .. }
+            if message.contains("expected u32") || message.contains("expected i32") =>
+        {
+            " (a whole number)"
+        }
+        ObjectError::Malformed { .. } | ObjectError::NotAnObject { .. } => "",
+    }
+}
+
 fn field_of(error: &ObjectError) -> &str {
     match error {
         ObjectError::Malformed { field, .. } => field,
@@ -128,7 +148,8 @@ fn list(folder: &Path) -> Result<Vec<std::path::PathBuf>, Problem> {
         let path = entry.map_err(failed)?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let known = path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json");
-        if known && !hidden && path.is_file() {
+        // A link that leads nowhere is in the list, so that its reading says so.
+        if known && !hidden && !path.is_dir() {
             files.push(path);
         }
     }

@@ -130,9 +130,9 @@ impl Ports {
 pub(super) fn hint(error: &io::Error) -> &'static str {
     let kind = error.kind();
     if kind == io::ErrorKind::AddrInUse {
-        "; another program has the port: stop it, or map the port to another one"
+        "; another program has the port: stop it, or map the port to another one (bailey up: --http-port, --https-port)"
     } else if kind == io::ErrorKind::PermissionDenied {
-        "; ports below 1024 need a right of their own: map the port to a higher one"
+        "; ports below 1024 need a right of their own: map the port to a higher one (bailey up: --http-port, --https-port)"
     } else if kind == io::ErrorKind::AddrNotAvailable {
         "; this machine does not have the address"
     } else {

@@ -57,11 +57,15 @@ fn invalid(document: &Document) -> Vec<Problem> {
     if document.group() != bailey_crds::GROUP {
         return Vec::new();
     }
-    let violations = bailey_crds::validate(&document.kind(), &document.value());
-    violations
-        .into_iter()
-        .map(|v| document.problem(&v.path, format!("{}: {}: {}", document.kind(), v.path, v.message)))
-        .collect()
+    let value = document.value();
+    let name = value.pointer("/metadata/name").and_then(|name| name.as_str()).unwrap_or_default();
+    let violations = bailey_crds::validate(&document.kind(), &value);
+    let problem = |v: bailey_crds::Violation| {
+        let path = if v.path.is_empty() { "the object" } else { &v.path };
+        document.problem(&v.path, format!("{} {name}: {path}: {}", document.kind(), v.message))
+    };
+    // A kind that there is not is told by who reads the objects.
+    violations.into_iter().filter(|violation| violation.path != "kind").map(problem).collect()
 }
 
 fn typed(documents: &[Document]) -> Result<BTreeMap<Identity, Backend>, Vec<Problem>> {
@@ -83,7 +87,9 @@ fn typed(documents: &[Document]) -> Result<BTreeMap<Identity, Backend>, Vec<Prob
 
 fn one(document: &Document) -> Result<(Identity, Backend), Problem> {
     let read: LocalBackend = serde_path_to_error::deserialize(document.value()).map_err(|error| {
-        document.problem(&error.path().to_string(), format!("LocalBackend: {}: {}", error.path(), error.inner()))
+        let value = document.value();
+        let name = value.pointer("/metadata/name").and_then(|name| name.as_str()).unwrap_or_default().to_owned();
+        document.problem(&error.path().to_string(), format!("LocalBackend {name}: {}: {}", error.path(), error.inner()))
     })?;
     let behaviour = read.behaviour().map_err(|wrong| {
         let path = wrong.split(':').next().unwrap_or_default().to_owned();

@@ -33,7 +33,7 @@ pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Vec<Document>, Proble
             file: file.clone(),
             line: at.map_or(0, |at| at.line() as u32),
             column: at.map_or(0, |at| at.column() as u32),
-            message: first_line(&error.without_snippet().to_string()),
+            message: sentence(&first_line(&error.without_snippet().to_string())),
         }
     })?;
     let full = roots.into_iter().filter(|root| !matches!(root.value, Node::Scalar(Value::Null)));
@@ -54,6 +54,15 @@ fn items(root: Spanned<Node>) -> Vec<Spanned<Node>> {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The parser's message for people who write YAML, not for those who call the parser; the place is told apart.
+fn sentence(text: &str) -> String {
+    let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
+    match text.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(',').next()) {
+        Some(key) => format!("{key} is there twice; keep one, or separate two objects by a line with ---"),
+        None => format!("not valid YAML: {text}"),
+    }
 }
 
 impl Document {

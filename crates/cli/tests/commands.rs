@@ -1,0 +1,66 @@
+//! The program as its users run it: what it prints, what it answers to mistakes, and with which exit code.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+const FOLDER: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: g, namespace: a}
+spec:
+  gatewayClassName: bailey
+  listeners:
+    - {name: http, port: 80, protocol: HTTP}
+    - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}}
+";
+
+fn bailey(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bailey")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn assert_all(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+}
+
+#[test]
+fn ports_in_use_are_named_with_the_option_that_chooses_another() {
+    let kept = tempfile::tempdir().unwrap();
+    let (folder, state) = (kept.path().join("objects"), kept.path().join("state"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("g.yaml"), FOLDER).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for option in ["--http-port", "--https-port", "--admin-port"] {
+        let mut arguments = vec!["up", folder.to_str().unwrap(), "--state", state.to_str().unwrap()];
+        for other in ["--http-port", "--https-port", "--admin-port"] {
+            arguments.extend([other, if other == option { &port } else { "0" }]);
+        }
+        let output = bailey(&arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{option}: {text}");
+        assert_all(&text, &[&format!("127.0.0.1:{port}"), "Address already in use", option]);
+    }
+}
+
+#[test]
+fn the_other_commands_print_what_they_say() {
+    let crds = bailey(&["generate", "crd"]);
+    let text = String::from_utf8_lossy(&crds.stdout).into_owned();
+    for kind in ["IngressTopology", "TierConfig", "HostnameBinding"] {
+        assert_all(&text, &[&format!("kind: \"{kind}\"")]);
+    }
+    for shell in ["bash", "fish", "zsh"] {
+        assert_all(&String::from_utf8_lossy(&bailey(&["generate", "completion", shell]).stdout), &["bailey"]);
+    }
+    assert_all(&String::from_utf8_lossy(&bailey(&["generate", "man"]).stdout), &[".TH bailey 1"]);
+    let version = bailey(&["version"]);
+    assert!(version.status.success() && version.stdout.starts_with(b"bailey "), "{version:?}");
+    for wrong in [&["up"][..], &["frobnicate"], &["generate", "completion", "tcsh"]] {
+        let output = bailey(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert_all(&String::from_utf8_lossy(&output.stderr), &["--help"]);
+    }
+}
