@@ -149,7 +149,8 @@ pub(crate) fn paced(bytes: usize, pause: Duration, active: impl Send + Sync + 's
 /// Counts a body, with a rest after each stretch.
 pub(crate) async fn read_slowly(body: &mut Incoming, pause: Duration) -> usize {
     let (mut bytes, mut rested) = (0, 0);
-    while let Some(Ok(frame)) = body.frame().await {
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame.inspect_err(|error| eprintln!("a body broke off: {error:?}")) else { break };
         bytes += frame.data_ref().map_or(0, Bytes::len);
         if !pause.is_zero() && bytes - rested >= STRETCH {
             rested = bytes;
