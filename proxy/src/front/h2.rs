@@ -119,8 +119,9 @@ pub async fn serve<S: Serve>(
         limits,
         serve,
     });
-    let mut connection =
-        Connection { codec, watched, deadline, wait: Wait::Nothing, requests: 0, ending: false, shared, streams };
+    // The deadline still is that of the handshake; what comes next sets or clears it.
+    let wait = Wait::Head;
+    let mut connection = Connection { codec, watched, deadline, wait, requests: 0, ending: false, shared, streams };
     poll_fn(|cx| connection.poll(cx)).await;
 }
 

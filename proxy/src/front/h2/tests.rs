@@ -278,6 +278,24 @@ fn a_slow_body_is_answered_with_408_and_an_idle_connection_ends() {
 }
 
 #[test]
+fn a_request_that_came_with_the_preface_may_take_longer_than_a_handshake() {
+    let head = [&[0x82, 0x87, 4, 5][..], b"/wait", &[1, 6], b"a.test"].concat();
+    let frames = [frame(4, 0, 0, &[]), frame(1, 5, 1, &head)].concat();
+    let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frames[..]].concat();
+    let (got, consumer) = talk(FrontLimits::default(), |mut stream, site| async move {
+        stream.write_all(&bytes).await.unwrap();
+        let mut got = BytesMut::new();
+        for tick in 1..=20 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            site.worker.wheel.advance_to(tick * 10);
+            while let Ok(1..) = stream.try_read_buf(&mut got) {}
+        }
+        got
+    });
+    assert_eq!((consumer.0.borrow().heads.len(), goaways(&got)), (1, vec![]));
+}
+
+#[test]
 fn draining_ends_the_connection_in_two_steps_and_loses_nothing() {
     let (got, _) = talk(FrontLimits::default(), |stream, site| async move {
         let follower = site.worker.clone();
