@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -45,12 +46,19 @@ impl Client {
 
     /// A TLS connection that asks for `sni` and offers one protocol.
     pub async fn tls(&self, sni: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        self.tls_after(b"", sni, protocol).await
+    }
+
+    /// The same after some bytes in plain text.
+    pub async fn tls_after(&self, first: &[u8], sni: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.root.clone()).expect("a root");
         let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let name = ServerName::try_from(sni.to_owned()).expect("a name");
-        TlsConnector::from(Arc::new(config)).connect(name, self.tcp(self.https).await?).await
+        let mut tcp = self.tcp(self.https).await?;
+        tcp.write_all(first).await?;
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await
     }
 
     /// A connection to the https port.

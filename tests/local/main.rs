@@ -2,6 +2,7 @@
 #![expect(unreachable_pub, reason = "a test")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod alone;
 mod attempts;
 mod backend;
 mod client;
