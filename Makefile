@@ -66,10 +66,13 @@ law: ## The dependency law of docs/architecture.md
 .PHONY: generated
 generated: ## Fail when a generated file is out of date
 	$(CARGO) run --quiet --package bailey-crds --bin crdgen -- --check
+	@$(CARGO) run --quiet --package bailey -- generate diagnostics | diff - docs/diagnostics.md \
+	  || { echo "docs/diagnostics.md is out of date; run make manifests"; exit 1; }
 
 .PHONY: manifests
 manifests: ## Write the generated files again
 	$(CARGO) run --quiet --package bailey-crds --bin crdgen
+	$(CARGO) run --quiet --package bailey -- generate diagnostics > docs/diagnostics.md
 
 .PHONY: golden
 golden: ## Rewrite the golden outputs under tests/golden (look at the diff)

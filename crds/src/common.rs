@@ -91,6 +91,30 @@ pub enum AccessLogFormat {
     Clf,
 }
 
+/// The fields of a line, in their order. `header.<name>` is a field of the request.
+pub const ACCESS_LOG_FIELDS: [&str; 20] = [
+    "time",
+    "tier",
+    "request_id",
+    "client",
+    "tenant",
+    "route",
+    "method",
+    "scheme",
+    "host",
+    "target",
+    "protocol",
+    "status",
+    "bytes_in",
+    "bytes_out",
+    "duration_us",
+    "upstream_us",
+    "upstream_address",
+    "error",
+    "user_agent",
+    "referer",
+];
+
 /// Which fields a line has. A name is that of the log, such as `user_agent`; `header.<name>` is a field of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
@@ -103,12 +127,13 @@ pub struct AccessLogFields {
     #[schemars(length(max = 64), inner(length(min = 1, max = 128)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub drop: Vec<String>,
-    /// Fields to add to those that are there by default.
+    /// Fields of the request, as `header.<name>`, to add to those that are there by default. The values of `authorization`,
+    /// `proxy-authorization` and `cookie` are always replaced by a mark.
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(min = 1, max = 128)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub keep: Vec<String>,
-    /// Fields whose value is replaced by a mark that it was there.
+    /// Fields whose value is replaced by a mark that it was there; `header.<name>` adds such a mark for a field of the request.
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(min = 1, max = 128)))]
     #[x_kube(merge_strategy = ListMerge::Set)]

@@ -25,8 +25,8 @@ mod validate;
 
 pub use binding::{HostnameBinding, HostnameBindingSpec};
 pub use common::{
-    AccessLog, AccessLogFields, AccessLogFormat, ClientAddress, ForwardedFor, InnerService, KeyReference,
-    NameReference, ProxyProtocol, Tracing,
+    ACCESS_LOG_FIELDS, AccessLog, AccessLogFields, AccessLogFormat, ClientAddress, ForwardedFor, InnerService,
+    KeyReference, NameReference, ProxyProtocol, Tracing,
 };
 pub use hostname::{Hostname, HostnameError, MAX_HOSTNAME};
 pub use limits::{

@@ -82,6 +82,13 @@ pub struct TierConfigSpec {
     /// Whether the plain HTTP listeners redirect to https instead of serving routes.
     #[serde(default = "yes")]
     pub https_redirect: bool,
+    /// Whether applications get RFC 7239's `Forwarded` field, beside the `X-Forwarded-*` fields.
+    #[serde(default)]
+    pub forwarded: bool,
+    /// The most routes that an inner tier accepts. Absent: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub routes: Option<u32>,
     /// Limits of the tier.
     #[serde(default)]
     pub limits: TierLimits,
@@ -100,7 +107,7 @@ pub enum Role {
     Outer,
     /// Serves one tenant behind an outer tier.
     Inner,
-    /// A tier alone: both roles in one, for a Gateway that belongs to no topology.
+    /// A tier alone: both roles in one, for a Gateway that belongs to no topology. Namespace and name are the Gateway's.
     Gateway,
 }
 

@@ -11,10 +11,14 @@ mod writer;
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bailey_http1::Fields;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::sync::Notify;
 
 pub use field::{Field, FieldSet};
 pub use writer::{Counts, Sink, Writer};
@@ -35,8 +39,26 @@ pub enum Format {
     Clf,
 }
 
+/// A field of the request that is logged too, as `header.<name>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LoggedHeader {
+    /// Its name, in lower case.
+    pub name: Box<str>,
+    /// Only that it was there.
+    pub redact: bool,
+}
+
+impl LoggedHeader {
+    /// The field of this name. Of credentials never more than that they were there.
+    pub fn new(name: &str, redact: bool) -> Self {
+        let name = name.to_ascii_lowercase().into_boxed_str();
+        let secret = ["authorization", "proxy-authorization", "cookie"].contains(&&*name);
+        Self { redact: redact || secret, name }
+    }
+}
+
 /// What is logged of each request, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// How lines look.
     pub format: Format,
@@ -44,6 +66,8 @@ pub struct Options {
     pub drop: FieldSet,
     /// Fields that are there with their value blanked.
     pub redact: FieldSet,
+    /// Fields of the request that are added to a JSON line.
+    pub headers: Arc<[LoggedHeader]>,
 }
 
 /// What is known of one request at its end.
@@ -89,12 +113,16 @@ pub struct Entry<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// The `Referer` field; its query is blanked like the target's.
     pub referer: Option<&'a [u8]>,
+    /// The fields of the request, or those of them that [`Options::headers`] names.
+    pub headers: &'a Fields,
 }
 
 /// One worker's end of the log.
 pub struct AccessLog {
     options: Options,
     sink: Sink,
+    /// Told when a first line waits for [`Self::flush`].
+    waits: Rc<Notify>,
     state: RefCell<State>,
 }
 
@@ -108,9 +136,14 @@ struct State {
 }
 
 impl AccessLog {
-    /// A log that hands its lines to `sink`.
-    pub fn new(options: Options, sink: Sink) -> Self {
-        Self { options, sink, state: RefCell::default() }
+    /// A log that hands its lines to `sink`, and tells `waits` when a first one is there to be flushed.
+    pub fn new(options: Options, sink: Sink, waits: Rc<Notify>) -> Self {
+        Self { options, sink, waits, state: RefCell::default() }
+    }
+
+    /// The fields of requests that it wants.
+    pub fn headers(&self) -> &[LoggedHeader] {
+        &self.options.headers
     }
 
     /// Adds the line of one request.
@@ -122,6 +155,9 @@ impl AccessLog {
             Format::Clf => field::clf(&mut state.buffer, entry, &self.options, &state.stamp),
         }
         state.lines += 1;
+        if state.lines == 1 {
+            self.waits.notify_one();
+        }
         if state.buffer.len() >= BUFFER_BYTES {
             self.hand_over(state);
         }

@@ -72,6 +72,8 @@ pub enum Fate {
     HostUnknown,
     /// The host has an owner, but no route matches.
     RouteUnknown,
+    /// A backend of a `GRPCRoute` does not resolve (Gateway API: `UNAVAILABLE`).
+    BackendUnresolved,
     /// The route that matches is broken (Gateway API: 500).
     RouteInvalid,
     /// The backend that was chosen does not exist or may not be used (Gateway API: 500).

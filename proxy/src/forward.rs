@@ -31,6 +31,7 @@ use std::sync::Arc;
 use bailey_http1::RequestHead;
 use bailey_routing::{Arrival as Arrived, Forward, Found, Plan, https_redirect, plan};
 use smallvec::SmallVec;
+use tokio::sync::Notify;
 
 use crate::access_log::AccessLog;
 use crate::error::{Fate, ProxyError, Side};
@@ -72,6 +73,8 @@ pub struct Forwarder {
     nobody: Arc<str>,
     counter: Counter,
     log: Option<LogFile>,
+    /// Told when lines of the log wait to be handed over.
+    lines: Rc<Notify>,
     ids: Ids,
 }
 
@@ -94,7 +97,8 @@ impl Forwarder {
         counter: Counter,
         log: Option<LogFile>,
     ) -> Self {
-        let serving = RefCell::new(Rc::new(Serving::new(current.load_full(), log.as_ref())));
+        let lines = Rc::default();
+        let serving = RefCell::new(Rc::new(Serving::new(current.load_full(), log.as_ref(), &lines)));
         Self {
             identity,
             ports: RefCell::default(),
@@ -106,6 +110,7 @@ impl Forwarder {
             nobody: NOBODY.into(),
             counter,
             log,
+            lines,
             ids: Ids::new(),
         }
     }
@@ -129,7 +134,7 @@ impl Forwarder {
         let upstreams: Vec<_> = snapshot.table.upstreams().cloned().collect();
         self.backends.follow(&upstreams, snapshot.settings.limits.upstream);
         self.tenants.refresh();
-        *self.serving.borrow_mut() = Rc::new(Serving::new(snapshot, self.log.as_ref()));
+        *self.serving.borrow_mut() = Rc::new(Serving::new(snapshot, self.log.as_ref(), &self.lines));
     }
 
     /// Clients reach the declared port `port` at `visible`: what redirects and applications are told.
@@ -139,6 +144,11 @@ impl Forwarder {
 
     fn visible(&self, port: u16) -> u16 {
         self.ports.borrow().get(&port).copied().unwrap_or(port)
+    }
+
+    /// Waits until lines of the log wait for [`Self::flush_log`].
+    pub async fn log_waits(&self) {
+        self.lines.notified().await;
     }
 
     /// Hands what has been logged to the writer; called now and then, so that lines do not wait for more.
@@ -298,10 +308,10 @@ pub(crate) enum Sender<'a> {
 }
 
 impl Serving {
-    fn new(snapshot: Arc<Snapshot>, log: Option<&LogFile>) -> Self {
+    fn new(snapshot: Arc<Snapshot>, log: Option<&LogFile>, waits: &Rc<Notify>) -> Self {
         let log = log.and_then(|file| {
-            let options = snapshot.settings.access_log.or(file.unless_told)?;
-            Some(AccessLog::new(options, file.sink.clone()))
+            let options = snapshot.settings.access_log.clone().or_else(|| file.unless_told.clone())?;
+            Some(AccessLog::new(options, file.sink.clone(), waits.clone()))
         });
         let limits = Rc::new(FrontLimits::of(&snapshot.settings.limits));
         Self { snapshot, meters: Meters::default(), limits, log }

@@ -55,6 +55,7 @@ pub const fn answer(fate: Fate) -> Answer {
         Fate::HostUnknown => row(404, L::DEBUG, "host_unknown", "destination_not_found", "no site is published under this host name"),
         Fate::RouteUnknown => row(404, L::DEBUG, "route_unknown", "destination_not_found", "no route of this site matches the request"),
         Fate::RouteInvalid => row(500, L::WARN, "route_invalid", "proxy_configuration_error", "the route is not valid"),
+        Fate::BackendUnresolved => row(503, L::WARN, "backend_unresolved", "proxy_configuration_error", "the backend of the route does not exist or may not be used"),
         Fate::BackendInvalid => row(500, L::WARN, "backend_invalid", "proxy_configuration_error", "the backend of the route does not exist or may not be used"),
         Fate::NoEndpoint => later(1, row(503, L::WARN, "no_endpoint", "destination_unavailable", "the backend has no endpoint that is ready")),
         Fate::TenantSuspended => row(503, L::INFO, "tenant_suspended", "http_request_denied", "this site is suspended"),

@@ -1,16 +1,17 @@
 //! `bailey-proxy` from its start to its end: a folder, a tier, the edits of the folder, a signal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bailey_crds::IngressTopology;
 use bailey_kit::signal;
-use bailey_translate::{Object, Objects, Severity};
+use bailey_translate::{Object, Objects, Severity, local_notes};
 use serde_json::Value;
 
 use crate::args::Args;
 use crate::source::disk::{self, DiskError};
 use crate::source::file::{self, Document, Problem};
-use crate::source::watch;
-use crate::tier::{Applied, CredentialsError, StartError, Tier, TierHandle};
+use crate::source::watch::{self, Changes};
+use crate::tier::{Applied, CredentialsError, LinkCredentials, StartError, Tier, TierHandle};
 
 /// Why the process could not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,7 @@ pub async fn serve(args: &Args) -> Result<(), ServeError> {
     let failed = |source| ServeError::Watch { folder: args.config.display().to_string(), source };
     let config = Config::first(args)?;
     let mut changes = watch::watch(&args.config).map_err(failed)?;
+    let mut link = LinkFolder::watch(args.link.as_deref())?;
     let (tier, applied) = Tier::start(args.options()?, &config.objects).await?;
     tier.set_stale(config.stale);
     config.report(&applied);
@@ -66,6 +68,43 @@ pub async fn serve(args: &Args) -> Result<(), ServeError> {
                 return Ok(());
             }
             more = changes.next() => if more { reload(args, &tier) },
+            () = link.changed() => link.reload(&tier),
+        }
+    }
+}
+
+/// The folder with the link's certificates, which are renewed while the process runs.
+pub(crate) struct LinkFolder {
+    watched: Option<(PathBuf, Changes)>,
+}
+
+impl LinkFolder {
+    /// Watches the folder, if there is one.
+    pub(crate) fn watch(folder: Option<&Path>) -> Result<Self, ServeError> {
+        let failed = |folder: &Path, source| ServeError::Watch { folder: folder.display().to_string(), source };
+        let watched = folder.map(|folder| match watch::watch(folder) {
+            Ok(changes) => Ok((folder.to_owned(), changes)),
+            Err(source) => Err(failed(folder, source)),
+        });
+        Ok(Self { watched: watched.transpose()? })
+    }
+
+    /// Waits for a change; for ever where there is nothing to watch.
+    pub(crate) async fn changed(&mut self) {
+        if let Some((_, changes)) = &mut self.watched
+            && changes.next().await
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Takes the new certificates; those that cannot be used are reported and change nothing.
+    pub(crate) fn reload(&self, tier: &TierHandle) {
+        let Some((folder, _)) = &self.watched else { return };
+        match LinkCredentials::read(folder).and_then(|credentials| tier.reload_link(&credentials)) {
+            Ok(()) => tracing::info!("the link's new certificates are live"),
+            Err(error) => tracing::error!("{error}; the certificates before are kept"),
         }
     }
 }
@@ -137,10 +176,12 @@ impl Config {
         for refused in &applied.refused {
             tracing::error!("{refused}");
         }
-        for diagnostic in &applied.diagnostics {
-            let mut located = diagnostic.clone();
-            located.location = self.documents.iter().find_map(|d| d.locate(diagnostic)).or(located.location);
-            match diagnostic.severity() {
+        let topologies = self.objects.all::<IngressTopology>();
+        let notes = topologies.flat_map(|(_, entry)| local_notes(entry));
+        for diagnostic in applied.diagnostics.iter().cloned().chain(notes) {
+            let mut located = diagnostic;
+            located.location = self.documents.iter().find_map(|d| d.locate(&located)).or(located.location);
+            match located.severity() {
                 Severity::Error => tracing::error!("{located}"),
                 Severity::Warning => tracing::warn!("{located}"),
                 Severity::Info => tracing::info!("{located}"),

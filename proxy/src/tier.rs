@@ -120,7 +120,7 @@ impl Tier {
         let ports = Ports::new(&options, current.clone());
         let (log, sink) = match options.access_log.open() {
             Some(to) => Writer::start(to)
-                .map(|(writer, sink)| (Some(writer), Some(LogFile { sink, unless_told: options.log_requests })))
+                .map(|(writer, sink)| (Some(writer), Some(LogFile { sink, unless_told: options.log_requests.clone() })))
                 .map_err(StartError::Thread)?,
             None => (None, None),
         };

@@ -59,6 +59,8 @@ pub struct UpArgs {
 pub enum Generate {
     /// The custom resource definitions, as one YAML stream.
     Crd,
+    /// The table of everything that can be reported about an object, as Markdown.
+    Diagnostics,
     /// A completion script for a shell.
     Completion {
         /// The shell.

@@ -71,6 +71,7 @@ fn grant(tenant: &str, tier: &Tier, tiers: &Tiers) -> Grant {
         hosts: tier.config.hostnames.iter().map(hosts::pattern).collect(),
         others,
         fronts: tiers.find(Role::Outer, None).map(fronts),
+        routes: tier.config.routes,
     }
 }
 

@@ -8,6 +8,7 @@ mod filters;
 mod matches;
 mod policy;
 mod rule;
+mod surplus;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -179,7 +180,10 @@ impl Router<'_, '_> {
 
     /// The routes that are attached somewhere, and what became of each parentRef.
     pub(crate) fn finish(self) -> (Vec<Arc<Route>>, Vec<ParentStatus>) {
-        let found = conflicts::settle(self.found, self.sink);
+        let mut found = conflicts::settle(self.found, self.sink);
+        if let Some(grant) = &self.parent.grant {
+            surplus::detach(&mut found, grant, self.sink);
+        }
         let mut routes = Vec::new();
         let mut statuses = Vec::new();
         for one in found {

@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 
 use crate::diagnostics::{Sink, Subject};
 use crate::objects::{Kind, Objects, key_of};
-use crate::topology::{Resolved, resolve};
+use crate::topology::{Resolved, log_fields, resolve};
 use crate::unknown;
 
 /// The objects of one topology.
@@ -41,6 +41,7 @@ impl Tiers {
         let Resolved { tiers, bindings, diagnostics } = resolve(entry, objects);
         sink.extend(diagnostics);
         unknown::report_own(entry, sink);
+        log_fields::report(entry, sink);
         let subject = entry.subject();
         let tier = |tier: TierConfig| Tier {
             namespace: tier.namespace().unwrap_or_default(),

@@ -4,6 +4,7 @@
 //! given the namespaces, and it arbitrates hostnames within the one topology by the order of its tenants. What has no
 //! effect on one machine is said by [`local_notes`], not here.
 
+pub(crate) mod log_fields;
 mod notes;
 mod tenants;
 
@@ -76,6 +77,8 @@ fn inner_tier(topology: &IngressTopology, name: &str, settled: &Settled<'_>) -> 
         }],
         namespaces: settled.namespaces.clone(),
         hostnames: settled.hostnames.clone(),
+        forwarded: topology.spec.inner.forwarded,
+        routes: settled.tenant.limits.and_then(|limits| limits.routes),
         limits: topology.spec.inner.limits.unwrap_or_default(),
         ..tier(topology, Role::Inner, name, tenant_identity(name, tenant))
     };
@@ -98,6 +101,8 @@ fn tier(topology: &IngressTopology, role: Role, name: &str, identity: String) ->
         certificates: Vec::new(),
         client_address: None,
         https_redirect: topology.spec.https_redirect,
+        forwarded: false,
+        routes: None,
         limits: bailey_crds::TierLimits::default(),
         tracing: topology.spec.tracing.clone(),
         access_log: topology.spec.access_log.clone(),

@@ -59,6 +59,8 @@ pub struct Inner {
     pub replicas: u16,
     /// Where inner tiers run.
     pub placement: Placement,
+    /// Whether applications get RFC 7239's `Forwarded` field, beside the `X-Forwarded-*` fields that they always get.
+    pub forwarded: bool,
     /// Limits of each inner tier. What is absent has its default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<TierLimits>,
@@ -69,7 +71,7 @@ pub struct Inner {
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { replicas: 1, placement: Placement::default(), limits: None, pod: None }
+        Self { replicas: 1, placement: Placement::default(), forwarded: false, limits: None, pod: None }
     }
 }
 

@@ -129,6 +129,14 @@ pub(super) fn json(out: &mut Vec<u8>, entry: &Entry<'_>, options: &Options, stam
             json_value(out, field, entry, stamp);
         }
     }
+    for header in &*options.headers {
+        let Some(value) = entry.headers.get(header.name.as_bytes()) else { continue };
+        out.extend_from_slice(if first { b"\"header." } else { b",\"header." });
+        first = false;
+        out.extend_from_slice(header.name.as_bytes());
+        out.extend_from_slice(b"\":");
+        quoted(out, if header.redact { b"***" } else { value });
+    }
     out.extend_from_slice(b"}\n");
 }
 

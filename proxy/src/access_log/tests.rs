@@ -19,6 +19,11 @@ impl std::io::Write for Shared {
     }
 }
 
+fn none() -> &'static Fields {
+    static NONE: std::sync::OnceLock<Fields> = std::sync::OnceLock::new();
+    NONE.get_or_init(Fields::new)
+}
+
 fn entry() -> Entry<'static> {
     Entry {
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_266_000_123),
@@ -41,13 +46,14 @@ fn entry() -> Entry<'static> {
         error: None,
         user_agent: Some(b"curl/8"),
         referer: None,
+        headers: none(),
     }
 }
 
 fn logged(options: Options, entries: &[Entry<'_>]) -> String {
     let out = Shared::default();
     let (writer, sink) = Writer::start(out.clone()).unwrap();
-    let log = AccessLog::new(options, sink);
+    let log = AccessLog::new(options, sink, Rc::default());
     for entry in entries {
         log.write(entry);
     }
@@ -127,7 +133,7 @@ fn a_writer_that_cannot_write_costs_lines_and_counts_them() {
         }
     }
     let (writer, sink) = Writer::start(Broken).unwrap();
-    let log = AccessLog::new(Options::default(), sink);
+    let log = AccessLog::new(Options::default(), sink, Rc::default());
     log.write(&entry());
     drop(log);
     let counts = writer.counts().clone();
@@ -141,4 +147,41 @@ fn every_field_is_found_by_its_name() {
         assert_eq!(Field::named(field.as_str()), Some(field));
     }
     assert_eq!(Field::named("cookie"), None);
+}
+
+#[test]
+fn the_names_are_those_that_the_api_documents() {
+    assert_eq!(Field::ALL.map(Field::as_str), bailey_crds::ACCESS_LOG_FIELDS);
+}
+
+#[test]
+fn fields_of_the_request_are_added_by_name_and_credentials_never_shown() {
+    let fields: Fields =
+        [(&b"x-shop"[..], &b"blue\""[..]), (b"cookie", b"sid=1"), (b"x-token", b"hunter2")].into_iter().collect();
+    let headers = [("X-Shop", false), ("Cookie", false), ("x-token", true), ("x-absent", false)];
+    let headers = headers.map(|(name, redact)| LoggedHeader::new(name, redact)).into();
+    let one = Entry { headers: &fields, ..entry() };
+    let line: serde_json::Value =
+        serde_json::from_str(&logged(Options { headers, ..Options::default() }, &[one])).unwrap();
+    assert_eq!((&line["header.x-shop"], &line["header.cookie"]), (&"blue\"".into(), &"***".into()));
+    assert_eq!((&line["header.x-token"], line.get("header.x-absent")), (&"***".into(), None));
+}
+
+#[test]
+fn the_worker_is_told_once_that_lines_wait() {
+    use std::future::Future;
+    let (_writer, sink) = Writer::start(Shared::default()).unwrap();
+    let waits = Rc::<Notify>::default();
+    let log = AccessLog::new(Options::default(), sink, waits.clone());
+    let told = || {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::pin!(waits.notified()).poll(&mut cx).is_ready()
+    };
+    assert!(!told());
+    log.write(&entry());
+    log.write(&entry());
+    assert!(told() && !told());
+    log.flush();
+    log.write(&entry());
+    assert!(told());
 }

@@ -29,6 +29,8 @@ pub(super) async fn planned<D: Downstream>(
             send(head, Bytes::new(), incoming.head.method == Method::Head, down, record).await;
             return Ok(());
         }
+        // A gRPC client takes 500 for a mistake of its own call and 503 for a backend that is not there.
+        Cause::Invalid(invalid) if invalid.status == 503 => Fate::BackendUnresolved,
         Cause::Invalid(_) => Fate::RouteInvalid,
         Cause::NoBackend | Cause::UnknownUpstream => Fate::BackendInvalid,
         Cause::NoEndpoints => Fate::NoEndpoint,

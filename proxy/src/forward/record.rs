@@ -13,7 +13,7 @@ use tracing::Level;
 
 use super::arrival::Incoming;
 use super::{Forwarder, Serving, headers};
-use crate::access_log::{Entry, Options, Sink};
+use crate::access_log::{Entry, LoggedHeader, Options, Sink};
 use crate::error::{ProxyError, Side};
 use crate::exchange::Moved;
 use crate::metrics::{Done, Meter};
@@ -61,7 +61,7 @@ struct Logged {
 
 impl Record {
     pub(super) fn new(serving: &Serving, head: &RequestHead) -> Self {
-        let logged = serving.log.is_some().then(|| Box::new(Logged::new(head)));
+        let logged = serving.log.as_ref().map(|log| Box::new(Logged::new(head, log.headers())));
         Self {
             began: Instant::now(),
             answered: None,
@@ -151,14 +151,16 @@ impl Record {
             error: self.error.map(|error| answer(error.fate).error_type).filter(|error| !error.is_empty()),
             user_agent: logged.head.fields.get(b"user-agent"),
             referer: logged.head.fields.get(b"referer"),
+            headers: &logged.head.fields,
         });
     }
 }
 
 impl Logged {
-    fn new(head: &RequestHead) -> Self {
-        let names: [&[u8]; 2] = [b"user-agent", b"referer"];
-        let fields: Fields = names.into_iter().filter_map(|name| Some((name, head.fields.get(name)?))).collect();
+    fn new(head: &RequestHead, headers: &[LoggedHeader]) -> Self {
+        let names = [&b"user-agent"[..], b"referer"].into_iter();
+        let names = names.chain(headers.iter().map(|header| header.name.as_bytes()));
+        let fields: Fields = names.filter_map(|name| Some((name, head.fields.get(name)?))).collect();
         let head = RequestHead {
             version: head.version,
             fields,

@@ -20,6 +20,7 @@ const ALL: &[Fate] = &[
     Fate::HostUnknown,
     Fate::RouteUnknown,
     Fate::RouteInvalid,
+    Fate::BackendUnresolved,
     Fate::BackendInvalid,
     Fate::NoEndpoint,
     Fate::TenantSuspended,

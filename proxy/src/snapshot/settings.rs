@@ -1,5 +1,6 @@
 //! What holds for a whole tier, read from its `TierConfig`; a tier alone may have one named after its Gateway.
 
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 
 use bailey_crds::{
@@ -7,7 +8,7 @@ use bailey_crds::{
 };
 use bailey_translate::{Objects, Scope, resolve};
 
-use crate::access_log::{self, Field, FieldSet, Format};
+use crate::access_log::{self, Field, FieldSet, Format, LoggedHeader};
 use crate::forward::address::Front;
 
 /// The settings of one snapshot.
@@ -58,7 +59,7 @@ impl Settings {
         Self {
             front: spec.client_address.as_ref().map(front).unwrap_or_default(),
             tenants: spec.role != Role::Gateway,
-            forwarded: false,
+            forwarded: spec.forwarded,
             access_log: spec.access_log.as_ref().map(log_options),
             limits: spec.limits,
         }
@@ -75,15 +76,21 @@ fn front(address: &ClientAddress) -> Front {
     }
 }
 
+/// Names that the log does not have are left out; the translation has reported them.
 fn log_options(log: &AccessLog) -> access_log::Options {
-    let set = |names: &[String]| {
-        let known = |name: &String| Field::ALL.into_iter().find(|field| field.as_str() == name);
-        names.iter().filter_map(known).collect::<FieldSet>()
-    };
+    let set = |names: &[String]| names.iter().filter_map(|name| Field::named(name)).collect::<FieldSet>();
     let fields = log.fields.clone().unwrap_or_default();
     let format = match log.format {
         AccessLogFormat::Json => Format::Json,
         AccessLogFormat::Clf => Format::Clf,
     };
-    access_log::Options { format, drop: set(&fields.drop), redact: set(&fields.redact) }
+    let headers = |names: &[String], redact| -> Vec<LoggedHeader> {
+        names.iter().filter_map(|name| Some(LoggedHeader::new(name.strip_prefix("header.")?, redact))).collect()
+    };
+    // A mark wins over the value.
+    let mut chosen = headers(&fields.redact, true);
+    chosen.extend(headers(&fields.keep, false));
+    let mut seen = HashSet::new();
+    chosen.retain(|header| seen.insert(header.name.clone()));
+    access_log::Options { format, drop: set(&fields.drop), redact: set(&fields.redact), headers: chosen.into() }
 }

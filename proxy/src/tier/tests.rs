@@ -1,6 +1,7 @@
 //! Whole tiers on loopback, with real sockets, TLS and links.
 
 mod alone;
+mod fields;
 mod limits;
 mod support;
 mod topology;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ use crate::worker::{DrainPhase, Seed, Worker, spawn};
 
 /// Commands on their way to a worker. More than a handful at a time means that it hangs.
 const COMMANDS: usize = 1024;
-/// How often a worker looks at what has no event of its own: whether it may end, whether log lines wait.
+/// How long lines of the log may wait for more, and how often a draining worker looks whether it may end.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What a worker is asked to do.
@@ -149,6 +150,7 @@ impl Work {
             links: Rc::default(),
             listening: HashMap::new(),
         };
+        let mut flush = None;
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -156,12 +158,16 @@ impl Work {
                     // The tier was dropped.
                     None => return,
                 },
-                () = tokio::time::sleep(LOOK) => {
-                    running.forwarder.flush_log();
-                    if running.may_end() {
-                        return;
-                    }
+                () = running.forwarder.log_waits(), if flush.is_none() => {
+                    flush = Some(Box::pin(tokio::time::sleep(LOOK)));
                 }
+                () = settled(flush.as_mut()) => {
+                    flush = None;
+                    running.forwarder.flush_log();
+                }
+                () = running.look() => if running.may_end() {
+                    return;
+                },
             }
         }
     }
@@ -190,6 +196,20 @@ impl Running {
                 });
                 self.listening.insert(declared, task);
             }
+        }
+    }
+
+    /// Waits until it is time to see whether the worker may end: not before it drains.
+    async fn look(&self) {
+        let deadline = self.worker.wheel.deadline();
+        // Never armed: it is how the task is woken when draining begins.
+        poll_fn(|cx| match self.worker.drain_phase() {
+            DrainPhase::Serving => deadline.poll_expired(cx),
+            DrainPhase::Draining | DrainPhase::Cut => std::task::Poll::Ready(()),
+        })
+        .await;
+        if self.worker.drain_phase() == DrainPhase::Draining && !self.may_end() {
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -242,6 +262,14 @@ impl Running {
                 });
             }
         }
+    }
+}
+
+/// The end of a pause, if there is one.
+async fn settled(pause: Option<&mut Pin<Box<tokio::time::Sleep>>>) {
+    match pause {
+        Some(pause) => pause.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -297,6 +297,9 @@ codes! {
     "BLY0614" NamespaceOfNoTenant Warning NoMatchingParent:
         "A route names a topology's Gateway, and its namespace belongs to no tenant of the topology. Nothing serves it."
         => "add the namespace to a tenant, or move the route";
+    "BLY0615" TooManyRoutes Error NotAllowedByListeners:
+        "The tenant has more routes than the topology grants it. The oldest are served, this one is not."
+        => "remove routes, or ask the owner of the topology for more (tenants[].limits.routes)";
     "BLY0701" TopologyNotFound Error NotReady:
         "The topology or its tier configuration does not exist."
         => "create the IngressTopology";
@@ -318,6 +321,9 @@ codes! {
     "BLY0707" TenantSuspended Info NotReady:
         "The tenant is suspended. All its hostnames answer 503."
         => "";
+    "BLY0708" LogFieldUnknown Warning UnsupportedValue:
+        "The access log has no such field, or the field cannot be changed that way. The entry is left out."
+        => "use a field of the log, or header.<name> for a field of the request in keep and redact";
     "BLY0709" InvalidTopology Error Invalid:
         "The topology breaks a rule that its API definition states."
         => "correct the field";

@@ -18,6 +18,8 @@ pub(crate) struct Grant {
     pub(crate) others: Vec<(HostPattern, String)>,
     /// The listeners of the outer tier, which parentRefs name; `None` where they are not known.
     pub(crate) fronts: Option<Vec<Front>>,
+    /// The most routes the tenant may have.
+    pub(crate) routes: Option<u32>,
 }
 
 /// A listener of the outer tier as routes name it.

@@ -4,7 +4,9 @@ use bailey_crds::{IngressTopology, Role, TierConfig, TierProtocol};
 use serde_json::{Value, json};
 
 use super::{local_notes, resolve};
+use crate::diagnostics::{Code, Reason};
 use crate::objects::{Object, Objects};
+use crate::translation::{Options, Scope, translate};
 
 fn topology(spec: &Value) -> Objects {
     let value = json!({
@@ -107,4 +109,51 @@ fn fields_for_a_cluster_are_noted_on_one_machine() {
     let notes = local_notes(objects.get::<IngressTopology>("", "main").unwrap());
     let fields: Vec<_> = notes.iter().map(|note| note.field.as_str()).collect();
     assert_eq!(fields, ["spec.outer.certificates.store", "spec.tenants[1].inner"]);
+}
+
+#[test]
+fn a_tenant_with_too_many_routes_keeps_the_oldest() {
+    let mut objects = topology(&json!({
+        "outer": {"namespace": "ingress-main", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+        "tenants": [{
+            "name": "team-a", "namespaces": {"names": ["alpha"]}, "hostnames": ["*.a.example.com"], "limits": {"routes": 2},
+        }],
+    }));
+    for (name, created) in
+        [("new", "2026-03-01T00:00:00Z"), ("old", "2026-01-01T00:00:00Z"), ("mid", "2026-02-01T00:00:00Z")]
+    {
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {"name": name, "namespace": "alpha", "creationTimestamp": created},
+            "spec": {
+                "parentRefs": [{"name": "main"}], "hostnames": [format!("{name}.a.example.com")],
+                "rules": [{"filters": [{"type": "RequestRedirect", "requestRedirect": {"statusCode": 302}}]}],
+            },
+        });
+        objects.insert_any(Object::from_value(route).unwrap(), None);
+    }
+    let scope = Scope::Inner { topology: "main".to_owned(), tenant: "team-a".to_owned() };
+    let translation = translate(&objects, &scope, Options::default());
+    let names: Vec<_> = translation.ir.routes.iter().map(|route| route.id.name.to_string()).collect();
+    assert_eq!(names, ["old", "mid"]);
+    let refused: Vec<_> = translation.diagnostics.iter().map(|one| (one.code, one.object.name.as_str())).collect();
+    assert_eq!(refused, [(Code::TooManyRoutes, "new")]);
+    let of = |name: &str| translation.parents.iter().find(|status| status.route.name == name).unwrap();
+    assert_eq!(of("new").accepted, Reason::NotAllowedByListeners);
+    assert_eq!(of("old").accepted, Reason::Accepted);
+}
+
+#[test]
+fn names_that_mean_nothing_to_the_log_are_reported() {
+    let objects = topology(&json!({
+        "outer": {"namespace": "ingress-main", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+        "accessLog": {"fields": {
+            "drop": ["user_agent", "colour", "header.x-a"], "keep": ["header.x-b", "status", "header."],
+            "redact": ["client", "header.x-c", "Client"],
+        }},
+    }));
+    let translation = translate(&objects, &Scope::Outer { topology: "main".to_owned() }, Options::default());
+    let found = translation.diagnostics.iter().filter(|one| one.code == Code::LogFieldUnknown);
+    let fields: Vec<_> = found.map(|one| one.field.trim_start_matches("spec.accessLog.fields.")).collect();
+    assert_eq!(fields, ["drop[1]", "drop[2]", "keep[1]", "keep[2]", "redact[2]"]);
 }

@@ -45,6 +45,7 @@ fn tenant(tenant: &Tenant) -> String {
     let mut line = format!("- {}", tenant.name);
     line.extend(tenant.max_connections.map(|limit| format!(", {limit} connections")));
     line.extend(tenant.requests_per_second.map(|limit| format!(", {limit} requests/s")));
+    line.extend(tenant.max_in_flight.map(|limit| format!(", {limit} at once")));
     line.push_str(if tenant.suspended { ", suspended\n" } else { "\n" });
     line
 }
