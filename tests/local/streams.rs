@@ -17,7 +17,7 @@ const HOST: &str = "s.a.localhost";
 const MIB: usize = 1 << 20;
 const SIZE: usize = 50 * MIB;
 /// What sockets, windows and buffers of the whole path may hold of a body that nobody reads.
-const HELD: usize = 24 * MIB;
+const HELD: usize = 36 * MIB;
 
 fn rule() -> String {
     route("s", HOST, "    - backendRefs: [{name: app, port: 80}]")
