@@ -49,7 +49,7 @@ pub struct UpArgs {
     /// Folder that keeps the development CA [default: the user's data folder].
     #[arg(long, value_name = "DIR", env = "BAILEY_STATE")]
     pub state: Option<PathBuf>,
-    /// Print an access log line per request, of both tiers.
+    /// Print an access log line per request, of both tiers, also where no object asks for one.
     #[arg(long)]
     pub access_log: bool,
 }

@@ -66,7 +66,8 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
         ports: BTreeMap::from([(80, args.http_port), (443, args.https_port)]),
         admin_port: args.admin_port,
         workers: args.workers.into(),
-        access_log: if args.access_log { LogTarget::Stdout } else { LogTarget::Nowhere },
+        access_log: LogTarget::Stdout,
+        log_requests: args.access_log,
         drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(5)) },
     };
     let mut local = Local::start(options).await?;

@@ -41,6 +41,8 @@ pub struct LocalOptions {
     pub workers: usize,
     /// Where access log lines go when the topology asks for them.
     pub access_log: LogTarget,
+    /// Write them also where no object asks for them.
+    pub log_requests: bool,
     /// How long each step of the end takes.
     pub drain: DrainTimes,
 }
@@ -56,6 +58,7 @@ impl LocalOptions {
             admin_port: 0,
             workers: 1,
             access_log: LogTarget::Nowhere,
+            log_requests: false,
             drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(2)) },
         }
     }
@@ -256,6 +259,7 @@ impl Local {
             workers: self.options.workers,
             local: true,
             access_log: self.options.access_log.clone(),
+            log_requests: self.options.log_requests.then(bailey_proxy::access_log::Options::default),
             drain: self.options.drain,
             ..TierOptions::new(role)
         }
