@@ -92,6 +92,7 @@ fn introduce(local: &Local, ca: &Path) {
     println!("{}", table::urls(local));
     match local.backends().count() {
         0 => {}
+        1 => println!("  1 local backend stands where a Service would be"),
         count => println!("  {count} local backends stand where Services would be"),
     }
     for (inner, _) in local.inners() {
