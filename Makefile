@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
-CRATES := bailey-crds bailey-http1 bailey-link bailey-routing bailey-translate bailey-kit bailey-proxy bailey
+CRATES := bailey-crds bailey-http1 bailey-link bailey-routing bailey-translate bailey-kit bailey-operator bailey-proxy bailey
 FUZZ_SECONDS ?= 60
 
 .PHONY: help

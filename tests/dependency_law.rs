@@ -11,16 +11,17 @@ const LAW: &[(&str, &[&str], &[&str])] = &[
     ("bailey-link", &[], &["tokio", "hyper", "http", "kube", "k8s-openapi"]),
     ("bailey-routing", &[], &["tokio", "hyper", "http", "kube", "k8s-openapi"]),
     ("bailey-crds", &[], &["tokio", "hyper"]),
-    ("bailey-kit", &[], &["kube", "k8s-openapi"]),
+    ("bailey-kit", &[], &[]),
     ("bailey-translate", &["bailey-routing", "bailey-crds"], &["tokio", "hyper", "kube-client"]),
     (
         "bailey-proxy",
         &["bailey-http1", "bailey-link", "bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds"],
         &["kube-client"],
     ),
+    ("bailey-operator", &["bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds"], &["h2"]),
     (
         "bailey",
-        &["bailey-proxy", "bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds", "bailey-http1"],
+        &["bailey-operator", "bailey-proxy", "bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds", "bailey-http1"],
         &[],
     ),
 ];
