@@ -21,7 +21,15 @@ const LAW: &[(&str, &[&str], &[&str])] = &[
     ("bailey-operator", &["bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds"], &["h2"]),
     (
         "bailey",
-        &["bailey-operator", "bailey-proxy", "bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds", "bailey-http1"],
+        &[
+            "bailey-operator",
+            "bailey-proxy",
+            "bailey-kit",
+            "bailey-translate",
+            "bailey-routing",
+            "bailey-crds",
+            "bailey-http1",
+        ],
         &[],
     ),
 ];
