@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use crate::tier::{CredentialsError, DrainTimes, LinkCredentials, LogTarget, Role, TierOptions};
+use bailey_kit::admin::{AdminToken, TokenError};
 
 /// Runs one tier of a topology, or a Gateway's tier alone, from a folder of Kubernetes YAML.
 #[derive(Debug, Parser)]
@@ -46,9 +47,12 @@ pub struct Args {
     /// Bind a declared port as another, such as 443=8443; may be given several times.
     #[arg(long = "port", value_name = "DECLARED=BOUND", value_parser = mapping)]
     pub ports: Vec<(u16, u16)>,
-    /// Address of /healthz, /readyz and /metrics [default: none].
+    /// Address of /healthz, /readyz, /metrics and the page [default: none].
     #[arg(long, value_name = "IP:PORT", env = "BAILEY_ADMIN")]
     pub admin: Option<SocketAddr>,
+    /// File with the token that opens the page; without it the page is shown over loopback only.
+    #[arg(long, value_name = "FILE", env = "BAILEY_ADMIN_TOKEN_FILE", requires = "admin")]
+    pub admin_token_file: Option<PathBuf>,
     /// Where access log lines go when the topology asks for them: a file, or `-` for standard output.
     #[arg(long, value_name = "FILE", default_value = "-", env = "BAILEY_ACCESS_LOG")]
     pub access_log: PathBuf,
@@ -67,6 +71,17 @@ pub struct Args {
     /// What to log: a level, or target=level, comma-separated.
     #[arg(long, value_name = "FILTER", default_value = "info", env = "BAILEY_LOG")]
     pub log: String,
+}
+
+/// Why the arguments come to no options.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// The link certificates cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The token of the admin port cannot be read.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// The tiers a process can be.
@@ -95,8 +110,8 @@ fn mapping(text: &str) -> Result<(u16, u16), String> {
 }
 
 impl Args {
-    /// The options they come to. Reads the link certificates.
-    pub fn options(&self) -> Result<TierOptions, CredentialsError> {
+    /// The options they come to. Reads the link certificates and the token.
+    pub fn options(&self) -> Result<TierOptions, OptionsError> {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(TierOptions {
@@ -108,6 +123,7 @@ impl Args {
             #[cfg(any(test, feature = "plaintext-link"))]
             plaintext_link: self.plaintext_link,
             admin: self.admin,
+            admin_token: self.admin_token_file.as_deref().map(AdminToken::read).transpose()?,
             access_log: match self.access_log.to_str() {
                 Some("-") => LogTarget::Stdout,
                 Some(_) | None => LogTarget::File(self.access_log.clone()),
@@ -167,8 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn a_link_folder_that_is_not_there_is_named() {
+    fn files_that_are_not_there_are_named() {
         let args = parse("bailey-proxy --tier outer --topology m --config d --link /nowhere").unwrap();
         assert!(args.options().unwrap_err().to_string().contains("/nowhere/ca.crt"));
+        let line =
+            "bailey-proxy --tier gateway --gateway a/b --config d --admin 127.0.0.1:0 --admin-token-file /nowhere";
+        assert!(parse(line).unwrap().options().unwrap_err().to_string().contains("/nowhere"));
     }
 }

@@ -7,18 +7,18 @@ use bailey_kit::signal;
 use bailey_translate::{Object, Objects, Severity, local_notes};
 use serde_json::Value;
 
-use crate::args::Args;
+use crate::args::{Args, OptionsError};
 use crate::source::disk::{self, DiskError};
 use crate::source::file::{self, Document, Problem};
 use crate::source::watch::{self, Changes};
-use crate::tier::{Applied, CredentialsError, LinkCredentials, StartError, Tier, TierHandle};
+use crate::tier::{Applied, LinkCredentials, StartError, Tier, TierHandle};
 
 /// Why the process could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The link certificates cannot be read.
+    /// A file that an argument names cannot be read.
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Options(#[from] OptionsError),
     /// The folder has problems, and there is no last good configuration.
     #[error("the configuration cannot be used:\n{}", listed(.0))]
     Config(Vec<Problem>),

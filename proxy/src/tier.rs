@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use bailey_kit::admin::{AdminError, AdminServer};
+use bailey_kit::admin::{AdminError, AdminOptions, AdminServer};
 use bailey_kit::readiness::Readiness;
 use bailey_translate::{Diagnostic, Objects, Options};
 use tokio::sync::{mpsc, watch};
@@ -243,7 +243,13 @@ impl TierHandle {
             metrics.process.log_dropped.store(dropped, Ordering::Relaxed);
             metrics::render(&registry)
         };
-        self.admin = Some(AdminServer::start(address, self.readiness.clone(), Arc::new(render)).await?);
+        let options = AdminOptions {
+            readiness: self.readiness.clone(),
+            metrics: Arc::new(render),
+            pages: None,
+            token: self.options.admin_token.clone(),
+        };
+        self.admin = Some(AdminServer::start(address, options).await?);
         Ok(())
     }
 }

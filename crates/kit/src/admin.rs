@@ -1,4 +1,13 @@
-//! The admin port: `/healthz`, `/readyz` and `/metrics`, on a listener of its own, away from the data path. Read-only.
+//! The admin port: `/healthz`, `/readyz`, `/metrics`, and whatever pages its owner hands over, on a listener of its own,
+//! away from the data path. Read-only.
+//!
+//! Decides what is answered by whom and how many may ask at a time. Who may see the pages is decided in [`guard`]; what
+//! they show is [`Pages`]' business.
+
+mod body;
+mod guard;
+mod patience;
+mod token;
 
 use std::convert::Infallible;
 use std::io;
@@ -7,31 +16,97 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::readiness::Readiness;
+use body::Body;
+use patience::Patience;
+
+pub use token::{AdminToken, TokenError};
 
 #[cfg(test)]
 mod tests;
 
-/// Connections at a time; scrapers and probes need a handful.
+/// Connections at a time; scrapers, probes and a few browsers need no more.
 const MAX_CONNECTIONS: usize = 64;
+/// Event streams at a time, fewer than the connections, so that open pages never keep a probe or a scraper out.
+const MAX_STREAMS: usize = 24;
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may leave an answer unread.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The text format of `OpenMetrics`, as the registry's own encoder writes it.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
+/// Plain text.
+pub const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Renders the metrics at the moment they are asked for.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Pages beside health and metrics. Asked only for GET and HEAD, by somebody who may see them.
+pub trait Pages: Send + Sync {
+    /// The answer to a request. Renders from memory; must not block.
+    fn answer(&self, request: &Parts) -> Answer;
+}
+
+/// What [`Pages`] answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The media type.
+    pub content_type: &'static str,
+    /// Never changes under its address, so a browser may keep it.
+    pub immutable: bool,
+    /// The body.
+    pub content: Content,
+}
+
+/// The body of an [`Answer`].
+#[derive(Debug)]
+pub enum Content {
+    /// All at once.
+    Whole(Bytes),
+    /// Server-sent events as they happen, each already framed; ends when the sender is dropped. Whoever sends learns from
+    /// the channel that the client is gone.
+    Events(mpsc::Receiver<Bytes>),
+}
+
+impl Answer {
+    /// A whole answer that is not to be kept.
+    pub fn whole(status: StatusCode, content_type: &'static str, content: impl Into<Bytes>) -> Self {
+        Self { status, content_type, immutable: false, content: Content::Whole(content.into()) }
+    }
+
+    /// A stream of server-sent events.
+    pub fn events(events: mpsc::Receiver<Bytes>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type: "text/event-stream",
+            immutable: false,
+            content: Content::Events(events),
+        }
+    }
+}
+
+/// What an admin port shows.
+pub struct AdminOptions {
+    /// Behind `/readyz`.
+    pub readiness: Arc<Readiness>,
+    /// Behind `/metrics`.
+    pub metrics: Metrics,
+    /// Behind every other path; `None`: nothing.
+    pub pages: Option<Arc<dyn Pages>>,
+    /// What must be shown to see the pages. Without one they are seen over loopback only.
+    pub token: Option<AdminToken>,
+}
 
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +127,12 @@ pub struct AdminServer {
 
 impl AdminServer {
     /// Listens, and serves on the current runtime.
-    pub async fn start(address: SocketAddr, readiness: Arc<Readiness>, metrics: Metrics) -> Result<Self, AdminError> {
+    pub async fn start(address: SocketAddr, options: AdminOptions) -> Result<Self, AdminError> {
         let failed = |source| AdminError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { address, task: tokio::spawn(accept(listener, readiness, metrics)) })
+        let site = Arc::new(Site { options, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
+        Ok(Self { address, task: tokio::spawn(accept(listener, site)) })
     }
 
     /// Where it listens, with the port the system chose if 0 was asked for.
@@ -71,58 +147,96 @@ impl Drop for AdminServer {
     }
 }
 
-async fn accept(listener: TcpListener, readiness: Arc<Readiness>, metrics: Metrics) {
+/// What all connections of one admin port share.
+struct Site {
+    options: AdminOptions,
+    streams: Arc<Semaphore>,
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Dropping the set with the task that owns it ends every connection with the server.
+    let mut connections = tokio::task::JoinSet::new();
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
         let Ok((socket, _)) = listener.accept().await else {
             // Out of file descriptors, most likely: wait for some to come back instead of spinning.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (readiness, metrics) = (readiness.clone(), metrics.clone());
-        tokio::spawn(async move {
-            let service = service_fn(|request| {
-                let answer = respond(&request, &readiness, &metrics);
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-            // A probe that hangs up in the middle is of no interest.
-            let _ = server.serve_connection(TokioIo::new(socket), service).await;
+        let site = site.clone();
+        connections.spawn(async move {
+            serve(socket, &site).await;
             drop(place);
         });
     }
 }
 
-fn respond(request: &Request<Incoming>, readiness: &Readiness, metrics: &Metrics) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned());
+async fn serve(socket: TcpStream, site: &Site) {
+    let Ok(reached) = socket.local_addr() else { return };
+    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+        let (head, _) = request.into_parts();
+        let answer = site.respond(&head, reached);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    // A probe that hangs up in the middle is of no interest.
+    let _ = server.serve_connection(TokioIo::new(Patience::new(socket, WRITE_TIMEOUT)), service).await;
+}
+
+impl Site {
+    fn respond(&self, head: &Parts, reached: SocketAddr) -> Response<Body> {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return self.send(head, Answer::whole(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n"));
+        }
+        let answer = match (head.uri.path(), &self.options.pages) {
+            ("/healthz", _) => Answer::whole(StatusCode::OK, TEXT, "ok\n"),
+            ("/readyz", _) => ready(&self.options.readiness, head.uri.query() == Some("verbose")),
+            ("/metrics", _) => Answer::whole(StatusCode::OK, OPENMETRICS, (self.options.metrics)()),
+            (_, None) => Answer::whole(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "there are /healthz, /readyz, /readyz?verbose and /metrics\n",
+            ),
+            (_, Some(pages)) => match guard::check(head, reached, self.options.token.as_ref()) {
+                Ok(()) => pages.answer(head),
+                Err(refusal) => return guard::refuse(&refusal, self.send(head, refusal.answer())),
+            },
+        };
+        self.send(head, answer)
     }
-    match request.uri().path() {
-        "/healthz" => answer(StatusCode::OK, TEXT, "ok\n".to_owned()),
-        "/readyz" => ready(readiness, request.uri().query() == Some("verbose")),
-        "/metrics" => answer(StatusCode::OK, OPENMETRICS, metrics()),
-        _ => answer(
-            StatusCode::NOT_FOUND,
-            TEXT,
-            "there are /healthz, /readyz, /readyz?verbose and /metrics\n".to_owned(),
-        ),
+
+    fn send(&self, head: &Parts, answer: Answer) -> Response<Body> {
+        let Answer { status, content_type, immutable, content } = answer;
+        let body = match content {
+            Content::Whole(bytes) => Body::whole(bytes),
+            // A stream without a body would never be closed.
+            Content::Events(_) if head.method == Method::HEAD => Body::whole(Bytes::new()),
+            Content::Events(events) => {
+                let Ok(place) = self.streams.clone().try_acquire_owned() else {
+                    let text = "too many pages follow this tier; close one of them\n";
+                    return self.send(head, Answer::whole(StatusCode::SERVICE_UNAVAILABLE, TEXT, text));
+                };
+                Body::events(events, place)
+            }
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        guard::harden(headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let keep = if immutable { "private, max-age=31536000, immutable" } else { "no-store" };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+        response
     }
 }
 
-fn ready(readiness: &Readiness, verbose: bool) -> Response<Full<Bytes>> {
+fn ready(readiness: &Readiness, verbose: bool) -> Answer {
     let ready = readiness.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut text = if verbose { readiness.report() } else { String::new() };
     text.push_str(if ready { "ready\n" } else { "not ready\n" });
-    answer(status, TEXT, text)
-}
-
-fn answer(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    response
+    Answer::whole(status, TEXT, text)
 }

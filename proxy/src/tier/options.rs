@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_crds::DrainLimits;
+use bailey_kit::admin::AdminToken;
 use bailey_translate::Scope;
 
 use super::LinkCredentials;
@@ -91,6 +92,8 @@ pub struct TierOptions {
     pub log_requests: Option<access_log::Options>,
     /// Address of `/healthz`, `/readyz`, `/metrics`.
     pub admin: Option<SocketAddr>,
+    /// What must be shown to see the pages of the admin port; without it they are seen over loopback only.
+    pub admin_token: Option<AdminToken>,
     /// How long each step of a shutdown takes, where the limits of the tier are not what is wanted.
     pub drain: DrainTimes,
 }
@@ -112,6 +115,7 @@ impl TierOptions {
             access_log: LogTarget::Stdout,
             log_requests: None,
             admin: None,
+            admin_token: None,
             drain: DrainTimes::default(),
         }
     }
