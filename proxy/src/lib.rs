@@ -13,6 +13,7 @@ pub mod access_log;
 pub mod args;
 pub mod error;
 pub mod exchange;
+pub mod explain;
 pub mod forward;
 pub mod front;
 pub mod io;
