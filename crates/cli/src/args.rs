@@ -1,9 +1,14 @@
-//! The command line's shape. Decides names, defaults and help; does nothing.
+//! The command line's shape: the list of commands, and the names under which the program answers. Options of a command are in
+//! the command's own module.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::Path;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::generate::Generate;
+use crate::up::UpArgs;
+use crate::version::VersionArgs;
 
 /// Ingress for many tenants through two tiers: one object describes both.
 #[derive(Debug, Parser)]
@@ -23,66 +28,19 @@ pub enum Command {
     #[command(subcommand)]
     Generate(Generate),
     /// Print the version.
-    Version,
+    Version(VersionArgs),
 }
 
-/// How `bailey up` runs.
-#[derive(Debug, Args)]
-pub struct UpArgs {
-    /// Folder with the YAML: an `IngressTopology` (or a `Gateway`), routes, Services or `LocalBackend`s.
-    pub dir: PathBuf,
-    /// Address that the outer tier listens on.
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1", env = "BAILEY_ADDRESS")]
-    pub address: IpAddr,
-    /// Port that stands for the listeners' port 80; 0 picks a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 8080, env = "BAILEY_HTTP_PORT")]
-    pub http_port: u16,
-    /// Port that stands for the listeners' port 443; 0 picks a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 8443, env = "BAILEY_HTTPS_PORT")]
-    pub https_port: u16,
-    /// Port of health and metrics on loopback; 0 picks a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 15000, env = "BAILEY_ADMIN_PORT")]
-    pub admin_port: u16,
-    /// Worker threads of each tier.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256), env = "BAILEY_WORKERS")]
-    pub workers: u16,
-    /// Folder that keeps the development CA [default: the user's data folder].
-    #[arg(long, value_name = "DIR", env = "BAILEY_STATE")]
-    pub state: Option<PathBuf>,
-    /// Print an access log line per request, of both tiers, also where no object asks for one.
-    #[arg(long)]
-    pub access_log: bool,
-}
+/// The name under which kubectl finds the program as a plug-in.
+pub const PLUGIN: &str = "kubectl-bailey";
 
-/// What `bailey generate` prints.
-#[derive(Debug, Subcommand)]
-pub enum Generate {
-    /// The custom resource definitions, as one YAML stream.
-    Crd,
-    /// The table of everything that can be reported about an object, as Markdown.
-    Diagnostics,
-    /// A completion script for a shell.
-    Completion {
-        /// The shell.
-        shell: Shell,
-    },
-    /// Manual pages: bailey(1) to standard output, or one page a command into a folder.
-    Man {
-        /// Folder to write the pages into.
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-    },
-}
-
-/// Shells with completions.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Shell {
-    /// GNU bash.
-    Bash,
-    /// fish.
-    Fish,
-    /// Z shell.
-    Zsh,
+/// Reads a command line, the program's own name first. Wrong use ends the process with code 2 and says what is right.
+pub fn parse(line: impl IntoIterator<Item = OsString>) -> Cli {
+    let line: Vec<OsString> = line.into_iter().collect();
+    let called = line.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
+    let command = if called == PLUGIN { command().bin_name("kubectl bailey") } else { command() };
+    let matches = command.get_matches_from(line);
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// The whole command tree, for completions and manual pages.

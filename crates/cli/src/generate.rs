@@ -1,13 +1,45 @@
 //! `bailey generate`: files that are made from the code itself, so that they cannot go out of date.
 
 use std::io::{self, Write};
-use std::path::Path;
-
-use clap_complete::Shell as Completion;
+use std::path::{Path, PathBuf};
 
 use bailey_translate::Code;
+use clap::{Subcommand, ValueEnum};
+use clap_complete::Shell as Completion;
 
-use crate::args::{Generate, Shell, command};
+use crate::args::command;
+use crate::output::{Exit, Failure, Outcome};
+
+/// What `bailey generate` prints.
+#[derive(Debug, Subcommand)]
+pub enum Generate {
+    /// The custom resource definitions, as one YAML stream.
+    Crd,
+    /// The table of everything that can be reported about an object, as Markdown.
+    Diagnostics,
+    /// A completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Manual pages: bailey(1) to standard output, or one page a command into a folder.
+    Man {
+        /// Folder to write the pages into.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Shells with completions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// fish.
+    Fish,
+    /// Z shell.
+    Zsh,
+}
 
 /// What stands before the table of diagnostics.
 const DIAGNOSTICS: &str = "\
@@ -37,7 +69,22 @@ pub enum GenerateError {
     },
 }
 
-/// Prints what was asked for.
+impl Failure for GenerateError {
+    fn exit(&self) -> Exit {
+        Exit::Negative
+    }
+}
+
+/// Prints what was asked for. A reader who has seen enough (`| head`) is no error.
+pub fn run(what: &Generate) -> Outcome {
+    match generate(what, &mut io::stdout().lock()) {
+        Err(GenerateError::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(Exit::Fine),
+    }
+}
+
+/// Writes what was asked for.
 pub fn generate(what: &Generate, out: &mut impl Write) -> Result<(), GenerateError> {
     match what {
         Generate::Crd => crds(out),

@@ -1,40 +1,34 @@
 //! Bailey's command line: the whole topology on one machine, and tools to understand it.
 //!
-//! Exit codes: 0 done, 1 something is wrong with what was given or found (said on standard error), 2 wrong use of the command line.
+//! Each command has a module with its arguments and a `run`; all print and end as [`output`] says.
 
 use std::process::ExitCode;
 
 pub mod args;
+pub mod folder;
 pub mod generate;
+pub mod output;
 pub mod up;
+pub mod version;
 
 use args::{Cli, Command};
+use output::{Colour, Outcome, Style};
 
-/// Runs one command; what went wrong is a sentence on standard error.
+/// Runs one command; why it gave no answer is a sentence on standard error.
 pub fn run(cli: Cli) -> ExitCode {
-    let result = match cli.command {
-        Command::Up(args) => up::run(args).map_err(|error| error.to_string()),
-        Command::Generate(what) => {
-            match generate::generate(&what, &mut std::io::stdout().lock()) {
-                // Whoever reads has seen enough: `bailey generate man | head`.
-                Err(generate::GenerateError::Write { source, .. })
-                    if source.kind() == std::io::ErrorKind::BrokenPipe =>
-                {
-                    Ok(())
-                }
-                other => other.map_err(|error| error.to_string()),
-            }
+    match dispatch(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("{} {failure}", Style::of_stderr().paint(Colour::Red, "error:"));
+            failure.exit().into()
         }
-        Command::Version => {
-            println!("bailey {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    }
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Up(args) => up::run(args),
+        Command::Generate(what) => generate::run(&what),
+        Command::Version(args) => version::run(&args),
     }
 }

@@ -1,14 +1,11 @@
 //! `bailey up`: runs a folder until Ctrl-C, follows its edits, and says what is live.
 
+pub mod args;
 pub mod authority;
-pub mod backend;
-pub mod input;
 pub mod issuer;
 pub mod local;
 pub mod notes;
-pub mod plan;
 pub mod serve;
-pub mod stand_in;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -21,7 +18,9 @@ use bailey_proxy::source::watch;
 use bailey_proxy::tier::{DrainTimes, LogTarget};
 use bailey_translate::Severity;
 
-use crate::args::UpArgs;
+pub use args::UpArgs;
+
+use crate::output::{Exit, Failure, Outcome};
 use authority::{ROOT_FILE, default_state, permits};
 use local::{Local, LocalError, LocalOptions};
 
@@ -47,8 +46,24 @@ pub enum UpError {
     Log(#[from] logging::FilterError),
 }
 
+impl Failure for UpError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Local(LocalError::Folder { .. } | LocalError::NoTier(_)) | Self::Log(_) => Exit::Usage,
+            Self::Local(LocalError::Authority(_) | LocalError::Tier { .. } | LocalError::Backend { .. })
+            | Self::Watch { .. }
+            | Self::System(_) => Exit::Negative,
+        }
+    }
+}
+
 /// Runs until a signal ends it.
-pub fn run(args: UpArgs) -> Result<(), UpError> {
+pub fn run(args: UpArgs) -> Outcome {
+    start(args)?;
+    Ok(Exit::Fine)
+}
+
+fn start(args: UpArgs) -> Result<(), UpError> {
     let filter = std::env::var("BAILEY_LOG").unwrap_or_else(|_| "warn".to_owned());
     logging::start(&filter, logging::Format::Text)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

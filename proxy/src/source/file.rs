@@ -79,8 +79,15 @@ pub fn read(folder: &Path) -> Result<Vec<Document>, Vec<Problem>> {
     if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
-/// The typed objects of these documents.
+/// The typed objects of these documents; one problem is enough for none.
 pub fn objects(documents: &[Document]) -> Result<Loaded, Vec<Problem>> {
+    let (loaded, problems) = usable(documents);
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// The typed objects of those documents that hold one, and what is wrong with the others. For tools that say all they can
+/// about a folder; nothing is served from half of one.
+pub fn usable(documents: &[Document]) -> (Loaded, Vec<Problem>) {
     let (mut loaded, mut problems) = (Loaded::default(), Vec::new());
     let mut seen: BTreeMap<(String, String, String), Location> = BTreeMap::new();
     for document in documents {
@@ -108,7 +115,7 @@ pub fn objects(documents: &[Document]) -> Result<Loaded, Vec<Problem>> {
         }
         loaded.objects.insert_any(object, Some(location));
     }
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+    (loaded, problems)
 }
 
 fn passed_over(document: &Document, error: &ObjectError) -> bool {
@@ -141,7 +148,8 @@ fn field_of(error: &ObjectError) -> &str {
     }
 }
 
-fn list(folder: &Path) -> Result<Vec<std::path::PathBuf>, Problem> {
+/// The files of a folder that can hold objects, by name: `*.yaml`, `*.yml` and `*.json` that are not hidden.
+pub fn list(folder: &Path) -> Result<Vec<std::path::PathBuf>, Problem> {
     let failed = |error: std::io::Error| whole(folder, format!("cannot be read: {error}; {}", remedy(&error)));
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -157,7 +165,8 @@ fn list(folder: &Path) -> Result<Vec<std::path::PathBuf>, Problem> {
     Ok(files)
 }
 
-fn read_file(path: &Path) -> Result<Vec<Document>, Problem> {
+/// The documents of one file.
+pub fn read_file(path: &Path) -> Result<Vec<Document>, Problem> {
     let failed = |error: std::io::Error| whole(path, format!("cannot be read: {error}; {}", remedy(&error)));
     let length = fs::metadata(path).map_err(failed)?.len();
     if length > MAX_FILE_BYTES {
@@ -165,6 +174,11 @@ fn read_file(path: &Path) -> Result<Vec<Document>, Problem> {
     }
     let text = fs::read_to_string(path).map_err(failed)?;
     document::parse(&name_of(path), &text)
+}
+
+/// The documents of a text that was read elsewhere, such as standard input; `name` stands where a path would.
+pub fn parse(name: &str, text: &str) -> Result<Vec<Document>, Problem> {
+    document::parse(&name.into(), text)
 }
 
 fn remedy(error: &std::io::Error) -> &'static str {

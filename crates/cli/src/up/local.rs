@@ -13,16 +13,13 @@ use bailey_translate::{Diagnostic, Objects, Severity};
 use rustls_pki_types::CertificateDer;
 
 use super::authority::{Authority, AuthorityError};
-use super::input::{self, Backend, Input};
 use super::issuer::DevelopmentIssuer;
 use super::notes;
-use super::plan::{Inner, Tiers};
-use super::serve::{Identity, Running, start};
-use super::stand_in::StandIn;
-
-/// Names of the ports of stand-ins.
-const BACKEND_PORT: &str = "http";
-const LINK_PORT: &str = "link";
+use super::serve::{Running, start};
+use crate::folder::Identity;
+use crate::folder::input::{self, Backend, Input};
+use crate::folder::plan::{Inner, Tiers};
+use crate::folder::stand_in::{LINK_PORT, StandIn};
 
 /// How a folder is run.
 #[derive(Clone, Debug)]
@@ -121,7 +118,7 @@ impl Local {
     /// Starts everything a folder asks for.
     pub async fn start(options: LocalOptions) -> Result<Self, LocalError> {
         let folder = options.folder.clone();
-        let input = input::read(&folder).map_err(|problems| LocalError::Folder { folder, problems })?;
+        let input = input::folder(&folder).map_err(|problems| LocalError::Folder { folder, problems })?;
         let development = Arc::new(Authority::development(&options.state.join("ca"))?);
         let mut local = Self {
             issuer: DevelopmentIssuer::new(development.clone()),
@@ -144,7 +141,7 @@ impl Local {
 
     /// Reads the folder again and takes it over; with problems in it nothing changes.
     pub async fn reload(&mut self) -> Result<(), Vec<Problem>> {
-        let input = input::read(&self.options.folder).inspect_err(|_| {
+        let input = input::folder(&self.options.folder).inspect_err(|_| {
             self.fronts.iter().for_each(|(_, tier)| tier.count_rejected());
         })?;
         let file: Arc<str> = self.options.folder.display().to_string().into();
@@ -158,13 +155,13 @@ impl Local {
         self.start_backends(&input.backends).await?;
         for (identity, (backend, running)) in &self.backends {
             if input.backends.contains_key(identity) {
-                stand_in(identity, backend, running).insert_into(&mut objects);
+                StandIn::of_backend(identity, backend, running.address).insert_into(&mut objects);
             }
         }
         let tiers = Tiers::of(&objects);
         self.start_inners(&tiers, &objects).await?;
         for (inner, tier) in &self.inners {
-            link_stand_in(inner, tier).insert_into(&mut objects);
+            StandIn::of_link(inner, link_address(tier)).insert_into(&mut objects);
         }
         let mut diagnostics = notes::of(&objects);
         for (_, tier) in &self.inners {
@@ -369,26 +366,4 @@ async fn start_tier(options: TierOptions, objects: &Objects) -> Result<(TierHand
 
 fn link_address(tier: &TierHandle) -> Option<SocketAddr> {
     tier.addresses().into_iter().find(|address| address.listener == LINK_PORT).map(|address| address.address)
-}
-
-fn stand_in(identity: &Identity, backend: &Backend, running: &Running) -> StandIn {
-    StandIn {
-        namespace: identity.namespace.clone(),
-        name: identity.name.clone(),
-        port: backend.port,
-        port_name: BACKEND_PORT,
-        app_protocol: backend.app_protocol.clone(),
-        addresses: vec![running.address],
-    }
-}
-
-fn link_stand_in(inner: &Inner, tier: &TierHandle) -> StandIn {
-    StandIn {
-        namespace: inner.service.namespace.clone(),
-        name: inner.service.name.clone(),
-        port: inner.port,
-        port_name: LINK_PORT,
-        app_protocol: None,
-        addresses: link_address(tier).into_iter().collect(),
-    }
 }

@@ -19,7 +19,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::backend::{Behaviour, Fixed};
+use crate::folder::Identity;
+use crate::folder::backend::{Behaviour, Fixed};
 
 /// How much of a body an echo repeats; the rest is counted only.
 const ECHOED_BODY: usize = 4096;
@@ -37,15 +38,6 @@ impl Drop for Running {
             task.abort();
         }
     }
-}
-
-/// Who answers, as the echo names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Identity {
-    /// The backend's namespace.
-    pub namespace: String,
-    /// The backend's name.
-    pub name: String,
 }
 
 /// Starts a backend on a free loopback port; one that runs elsewhere is taken as it is.

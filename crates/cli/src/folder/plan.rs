@@ -7,7 +7,7 @@ use bailey_crds::gateway::Gateway;
 use bailey_proxy::Role;
 use bailey_translate::{Entry, Objects, resolve};
 
-use super::serve::Identity;
+use super::Identity;
 
 /// An inner tier, and the Service by which the outer tier finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

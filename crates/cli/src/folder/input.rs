@@ -1,13 +1,14 @@
-//! What a folder says: checked as a cluster would check it, with `LocalBackend`s set apart. Decides what may become live; starts nothing.
+//! What documents say: checked as a cluster would check them, with `LocalBackend`s set apart. Decides what may become live;
+//! starts nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bailey_proxy::source::file::{self, Document, Problem};
-use bailey_translate::{Diagnostic, Objects};
+use bailey_translate::{Diagnostic, Location, Objects};
 
+use super::Identity;
 use super::backend::{Behaviour, LocalBackend};
-use super::serve::Identity;
 
 /// A folder that can be used.
 #[derive(Debug, Default)]
@@ -33,19 +34,22 @@ pub struct Backend {
     pub behaviour: Behaviour,
 }
 
-/// Reads a folder. All problems at once, each with its place; one problem is enough for nothing to change.
-pub fn read(folder: &Path) -> Result<Input, Vec<Problem>> {
-    let documents = file::read(folder)?;
+/// Reads a folder to run it. All problems at once, each with its place; one problem is enough for nothing to change.
+pub fn folder(folder: &Path) -> Result<Input, Vec<Problem>> {
+    let (input, problems) = of(file::read(folder)?);
+    if problems.is_empty() { Ok(input) } else { Err(problems) }
+}
+
+/// What can be used of these documents, and what is wrong with the rest.
+pub fn of(documents: Vec<Document>) -> (Input, Vec<Problem>) {
     let (backends, others): (Vec<_>, Vec<_>) = documents.iter().cloned().partition(is_backend);
     let mut problems: Vec<Problem> = others.iter().flat_map(invalid).collect();
-    let backends = typed(&backends).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
-    let loaded = file::objects(&others).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
-    if !problems.is_empty() {
-        problems.sort();
-        problems.dedup();
-        return Err(problems);
-    }
-    Ok(Input { documents, objects: loaded.objects, backends, notes: loaded.notes })
+    let backends = typed(&backends, &mut problems);
+    let (loaded, mut wrong) = file::usable(&others);
+    problems.append(&mut wrong);
+    problems.sort();
+    problems.dedup();
+    (Input { documents, objects: loaded.objects, backends, notes: loaded.notes }, problems)
 }
 
 fn is_backend(document: &Document) -> bool {
@@ -68,8 +72,8 @@ fn invalid(document: &Document) -> Vec<Problem> {
     violations.into_iter().filter(|violation| violation.path != "kind").map(problem).collect()
 }
 
-fn typed(documents: &[Document]) -> Result<BTreeMap<Identity, Backend>, Vec<Problem>> {
-    let (mut backends, mut problems) = (BTreeMap::new(), Vec::new());
+fn typed(documents: &[Document], problems: &mut Vec<Problem>) -> BTreeMap<Identity, Backend> {
+    let mut backends = BTreeMap::new();
     for document in documents {
         match one(document) {
             Ok((identity, backend)) => {
@@ -82,7 +86,7 @@ fn typed(documents: &[Document]) -> Result<BTreeMap<Identity, Backend>, Vec<Prob
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(backends) } else { Err(problems) }
+    backends
 }
 
 fn one(document: &Document) -> Result<(Identity, Backend), Problem> {
@@ -102,8 +106,10 @@ fn one(document: &Document) -> Result<(Identity, Backend), Problem> {
 impl Input {
     /// Diagnostics with the line of their field, each once, the grave ones first.
     pub fn located(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let by_place: HashMap<Location, &Document> = self.documents.iter().map(|d| (d.location(), d)).collect();
         let place = |mut diagnostic: Diagnostic| {
-            let line = self.documents.iter().find_map(|document| document.locate(&diagnostic));
+            let document = diagnostic.location.as_ref().and_then(|at| by_place.get(at));
+            let line = document.and_then(|document| document.locate(&diagnostic));
             diagnostic.location = line.or(diagnostic.location);
             diagnostic
         };

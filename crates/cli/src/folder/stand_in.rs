@@ -8,6 +8,10 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::Identity;
+use super::input::Backend;
+use super::plan::Inner;
+
 /// A Service as its clients see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandIn {
@@ -25,7 +29,36 @@ pub struct StandIn {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// Names of the ports of stand-ins.
+const BACKEND_PORT: &str = "http";
+/// Name of the port on which an inner tier waits for links.
+pub const LINK_PORT: &str = "link";
+
 impl StandIn {
+    /// The Service that a `LocalBackend` stands for.
+    pub fn of_backend(identity: &Identity, backend: &Backend, address: SocketAddr) -> Self {
+        Self {
+            namespace: identity.namespace.clone(),
+            name: identity.name.clone(),
+            port: backend.port,
+            port_name: BACKEND_PORT,
+            app_protocol: backend.app_protocol.clone(),
+            addresses: vec![address],
+        }
+    }
+
+    /// The Service by which the outer tier finds an inner one.
+    pub fn of_link(inner: &Inner, address: Option<SocketAddr>) -> Self {
+        Self {
+            namespace: inner.service.namespace.clone(),
+            name: inner.service.name.clone(),
+            port: inner.port,
+            port_name: LINK_PORT,
+            app_protocol: None,
+            addresses: address.into_iter().collect(),
+        }
+    }
+
     /// Adds the Service and its endpoints, unless the folder has a Service of that name: the user's own object stands.
     pub fn insert_into(&self, objects: &mut Objects) {
         if objects.get::<Service>(&self.namespace, &self.name).is_some() {
