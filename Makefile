@@ -77,6 +77,7 @@ manifests: ## Write the generated files again
 .PHONY: golden
 golden: ## Rewrite the golden outputs under tests/golden (look at the diff)
 	BAILEY_GOLDEN=write $(CARGO) test --quiet --package bailey-translate --test golden
+	BAILEY_GOLDEN=write $(CARGO) test --quiet --package bailey-operator --test render
 
 .PHONY: deny
 deny: ## Licences, duplicate versions and sources of dependencies (needs cargo-deny)

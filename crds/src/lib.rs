@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "the schema derive repeats each struct inside a function")]
 #![allow(clippy::duplicated_attributes, reason = "kube's printcolumn attribute repeats its keys for each column")]
 
+pub mod access;
 mod binding;
 mod common;
 pub mod conditions;
@@ -33,7 +34,7 @@ pub use limits::{
     AcceptLimits, BodyLimits, ConnectionLimits, DrainLimits, Http1Limits, Http2Limits, TenantLimits, TierLimits,
     UpstreamLimits,
 };
-pub use manifest::manifests;
+pub use manifest::{manifests, yaml};
 pub use tier::{
     LINK_SECRET, LinkTrust, Role, TierConfig, TierConfigSpec, TierListener, TierProtocol, TierTenant, outer_identity,
     tenant_identity,

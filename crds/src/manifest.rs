@@ -1,4 +1,4 @@
-//! The definitions as files: YAML with a fixed layout, so that the same types always give the same bytes.
+//! Objects as files: YAML with a fixed layout, so that the same types always give the same bytes.
 
 use std::fmt::Write as _;
 
@@ -15,6 +15,13 @@ pub fn manifests() -> Result<Vec<(String, String)>, serde_json::Error> {
             Ok((name, text))
         })
         .collect()
+}
+
+/// An object as a YAML document, always in the same layout.
+pub fn yaml(object: &Value) -> String {
+    let mut text = String::new();
+    write_value(&mut text, object, 0);
+    text
 }
 
 /// Writes a map or a list as a block; `depth` is its indentation in steps of two.

@@ -22,7 +22,7 @@ pub use acme::{
 };
 pub use exposure::{Exposure, ExternalTrafficPolicy, HostPorts, NodePort, ServiceExposure, ServiceType};
 pub use outer::{Listener, Outer, Protocol};
-pub use pod::PodSettings;
+pub use pod::{Autoscaling, PodSettings};
 pub use status::{AddressStatus, CertificateStatus, LostHostname, TenantStatus, TierStatus, TopologyStatus};
 pub use tenant::{Inner, InnerOverride, Placement, Tenant, TenantNamespaces};
 

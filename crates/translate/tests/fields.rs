@@ -65,6 +65,7 @@ const HAS_EFFECT: &[(&str, &str)] = &[
 /// Fields that are reported, with a value that somebody could set.
 fn reported() -> Vec<(&'static str, Value)> {
     vec![
+        ("spec.inner.autoscaling", json!({"maxReplicas": 3})),
         ("spec.inner.limits.accept.proxyHeaderBytes", json!(600)),
         ("spec.inner.limits.accept.proxyHeaderSeconds", json!(5)),
         ("spec.inner.limits.body", json!({"stallSeconds": 5})),
@@ -76,6 +77,7 @@ fn reported() -> Vec<(&'static str, Value)> {
         ("spec.inner.pod", json!({"priorityClassName": "high"})),
         ("spec.inner.replicas", json!(2)),
         ("spec.outer.acme", json!({"directory": "letsencrypt", "challenge": {"http01": {}}})),
+        ("spec.outer.autoscaling", json!({"maxReplicas": 3})),
         ("spec.outer.certificates.store", json!({"secrets": {}})),
         ("spec.outer.exposure", json!({"hostPorts": {"nodeSelector": {"edge": "true"}}})),
         ("spec.outer.limits.upstream.firstByteSeconds", json!(5)),

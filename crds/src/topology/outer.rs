@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Acme, Certificates, Exposure, PodSettings};
+use super::{Acme, Autoscaling, Certificates, Exposure, PodSettings};
 use crate::common::ClientAddress;
 use crate::limits::TierLimits;
 
@@ -15,6 +15,12 @@ use crate::limits::TierLimits;
     validation = Rule::new("!(self.replicas > 1 && has(self.certificates) && has(self.certificates.store.volume))")
         .message("several replicas cannot share a volume store: each would order its own certificates and use up the authority's rate limits; use certificates.store.secrets, or one replica")
         .field_path(".replicas"),
+    validation = Rule::new("!(has(self.autoscaling) && has(self.certificates) && has(self.certificates.store.volume))")
+        .message("several replicas cannot share a volume store, so it cannot be autoscaled; use certificates.store.secrets")
+        .field_path(".autoscaling"),
+    validation = Rule::new("!(has(self.autoscaling) && has(self.exposure) && has(self.exposure.hostPorts))")
+        .message("with hostPorts there is one proxy a node, so there is nothing to autoscale")
+        .field_path(".autoscaling"),
     validation = Rule::new("!has(self.acme) || has(self.certificates)")
         .message("acme needs certificates.store: certificates that are not kept would be ordered again at every restart")
         .field_path(".acme"),
@@ -33,6 +39,9 @@ pub struct Outer {
     #[serde(default = "one_replica")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: u16,
+    /// Lets the number of proxies follow their load, instead of `replicas`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// How the world reaches the tier. Absent: by a Service of type LoadBalancer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,

@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PodSettings;
+use super::{Autoscaling, PodSettings};
 use crate::hostname::Hostname;
 use crate::limits::{TenantLimits, TierLimits};
 use crate::schema::embedded;
@@ -57,6 +57,9 @@ pub struct Inner {
     /// Number of proxies of each inner tier.
     #[schemars(range(min = 0, max = 100))]
     pub replicas: u16,
+    /// Lets the number of proxies of each inner tier follow their load, instead of `replicas`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// Where inner tiers run.
     pub placement: Placement,
     /// Whether applications get RFC 7239's `Forwarded` field, beside the `X-Forwarded-*` fields that they always get.
@@ -71,7 +74,14 @@ pub struct Inner {
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { replicas: 1, placement: Placement::default(), forwarded: false, limits: None, pod: None }
+        Self {
+            replicas: 1,
+            autoscaling: None,
+            placement: Placement::default(),
+            forwarded: false,
+            limits: None,
+            pod: None,
+        }
     }
 }
 
@@ -82,6 +92,9 @@ pub struct InnerOverride {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: Option<u16>,
+    /// Lets the number of proxies follow their load, instead of `replicas`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// Where the tier runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,

@@ -16,8 +16,9 @@ const APPLICATIONS: &str =
     "has no effect on the outer tier, which knows no applications; set it under spec.inner.limits";
 
 /// Each field, with `[]` for every entry of a list, and why nothing follows from it. Everything below it is meant too.
-const NO_EFFECT: [(&str, &str); 20] = [
+const NO_EFFECT: [(&str, &str); 22] = [
     ("spec.outer.replicas", CLUSTER),
+    ("spec.outer.autoscaling", CLUSTER),
     ("spec.outer.exposure", CLUSTER),
     ("spec.outer.acme", CLUSTER),
     ("spec.outer.certificates.store", CLUSTER),
@@ -25,6 +26,7 @@ const NO_EFFECT: [(&str, &str); 20] = [
     ("spec.outer.limits.upstream.firstByteSeconds", APPLICATIONS),
     ("spec.outer.limits.upstream.idleSeconds", APPLICATIONS),
     ("spec.inner.replicas", CLUSTER),
+    ("spec.inner.autoscaling", CLUSTER),
     ("spec.inner.placement", CLUSTER),
     ("spec.inner.pod", CLUSTER),
     ("spec.inner.limits.accept.proxyHeaderSeconds", CLIENTS),
