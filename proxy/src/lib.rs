@@ -21,6 +21,7 @@ pub mod limits;
 pub mod link;
 pub mod listen;
 pub mod metrics;
+pub mod page;
 pub mod respond;
 mod seats;
 pub mod serve;
