@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::host::{HostName, depth_bit, labels};
 use crate::ir::{HostPattern, Route, RouteMatch, Rule};
+use crate::precedence::Ranked;
 use crate::request::RequestView;
 use crate::table::entry::{Candidate, HostEntry, Probe};
 use crate::table::{ListenerId, RouteTable, Slot};
@@ -27,8 +28,8 @@ pub enum Found<'t> {
 /// A matched rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Matched<'t> {
-    entry: &'t HostEntry,
-    candidate: Candidate,
+    pub(crate) entry: &'t HostEntry,
+    pub(crate) candidate: Candidate,
 }
 
 impl RouteTable {
@@ -68,7 +69,7 @@ impl RouteTable {
     }
 
     /// Entries for a host, the most specific first.
-    fn entries<'t, 'h>(
+    pub(crate) fn entries<'t, 'h>(
         &'t self,
         id: ListenerId,
         host: Option<&'h HostName<'h>>,
@@ -77,7 +78,7 @@ impl RouteTable {
         slot.into_iter().flat_map(move |slot| probes(slot, host).filter_map(move |probe| self.entry(slot, probe)))
     }
 
-    fn entry(&self, slot: &Slot, probe: Probe<'_>) -> Option<&HostEntry> {
+    pub(crate) fn entry(&self, slot: &Slot, probe: Probe<'_>) -> Option<&HostEntry> {
         let listener = &*slot.listener.name;
         self.hosts.get(probe.hash_from(&slot.seed), |entry| entry.is(listener, probe)).map(|entry| &**entry)
     }
@@ -107,6 +108,16 @@ impl<'t> Matched<'t> {
     /// The rule.
     pub fn rule(&self) -> &'t Rule {
         &self.route().rules[self.candidate.rule as usize]
+    }
+
+    pub(crate) fn ranked(&self) -> Ranked<'t> {
+        self.candidate.ranked(self.entry.routes())
+    }
+
+    /// Which of the rule's matches it was, from 0; `None` when the rule has none and takes everything.
+    pub fn match_index(&self) -> Option<usize> {
+        let at = self.candidate.matched as usize;
+        (at < self.rule().matches.len()).then_some(at)
     }
 
     /// The rule's place in the route, from 0.

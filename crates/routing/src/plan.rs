@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 use crate::find::Matched;
-use crate::ir::{Filter, HeaderEdit, Invalid, Mirror, Rewrite, RulePolicy, Scheme, Target, Upstream};
+use crate::ir::{Filter, HeaderEdit, Invalid, Mirror, Rewrite, Rule, RulePolicy, Scheme, Target, Upstream};
 use crate::request::RequestView;
 use crate::table::RouteTable;
 
@@ -158,6 +158,12 @@ pub fn plan<'t, R: RequestView>(
             Plan::Respond(Respond { status, cause, grpc: matched.route().is_grpc(), headers, edits })
         }
     }
+}
+
+/// For every backend of a rule that has a share of its requests: its place, and a draw that makes [`plan`] choose it.
+/// Nothing when no backend has a weight.
+pub fn draws(rule: &Rule) -> impl Iterator<Item = (usize, u64)> {
+    choice::draws(&rule.backends)
 }
 
 fn joined<'t>(mut first: Edits<'t>, then: &[&'t HeaderEdit]) -> Edits<'t> {

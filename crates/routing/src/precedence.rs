@@ -42,6 +42,53 @@ pub(crate) fn compare(a: Ranked<'_>, b: Ranked<'_>) -> Ordering {
         .then_with(|| (a.rule, a.matched).cmp(&(b.rule, b.matched)))
 }
 
+/// What decides between two matches that both take a request; the first of these in which they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Criterion {
+    /// The more specific host pattern is asked first.
+    Host,
+    /// `Exact` before `RegularExpression` before `PathPrefix` before every path.
+    PathKind,
+    /// The longer path, prefix or pattern.
+    PathLength,
+    /// The one that asks for a method.
+    Method,
+    /// The one that asks for more header fields.
+    Headers,
+    /// The one that asks for more query parameters.
+    Query,
+    /// The older route.
+    Age,
+    /// The first by `namespace/name`.
+    Name,
+    /// The kind of route: `HTTPRoute` first.
+    Kind,
+    /// The rule that is written first.
+    Rule,
+    /// The match that is written first.
+    Match,
+}
+
+/// What decides between two matches under the same host pattern.
+pub(crate) fn criterion(a: Ranked<'_>, b: Ranked<'_>) -> Criterion {
+    let (one, other) = (strength(a.route_match()), strength(b.route_match()));
+    // `/` is a prefix too, if the shortest.
+    let kind = |class: u8| if class == 4 { 2 } else { class };
+    let by_age = |route: &Route| route.created.unwrap_or(i64::MAX);
+    let differ = [
+        (Criterion::PathKind, kind(one.0) != kind(other.0)),
+        (Criterion::PathLength, one.1 != other.1),
+        (Criterion::Method, one.2 != other.2),
+        (Criterion::Headers, one.3 != other.3),
+        (Criterion::Query, one.4 != other.4),
+        (Criterion::Age, by_age(a.route) != by_age(b.route)),
+        (Criterion::Name, (&a.route.id.namespace, &a.route.id.name) != (&b.route.id.namespace, &b.route.id.name)),
+        (Criterion::Kind, a.route.id.kind != b.route.id.kind),
+        (Criterion::Rule, a.rule != b.rule),
+    ];
+    differ.iter().find(|(_, differs)| *differs).map_or(Criterion::Match, |(criterion, _)| *criterion)
+}
+
 /// Age, then name.
 pub(crate) fn seniority(a: &Route, b: &Route) -> Ordering {
     let key = |route: &Route| route.created.unwrap_or(i64::MAX);

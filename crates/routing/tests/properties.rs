@@ -9,7 +9,7 @@ mod naive;
 use std::sync::Arc;
 
 use bailey_routing::ir::{Ir, Route, RouteId};
-use bailey_routing::{Change, Found, RouteTable, compile};
+use bailey_routing::{Change, Found, Overlap, RouteTable, compile, overlap};
 use generate::Request;
 use proptest::prelude::*;
 
@@ -41,6 +41,40 @@ proptest! {
         let table = compile(&ir, None);
         for (listener, host, request) in &requests {
             prop_assert_eq!(answer(&table, listener, host, request), naive::find(&ir, listener, host, request));
+        }
+    }
+
+    #[test]
+    fn the_account_of_a_look_up_agrees_with_it(ir in generate::ir(), requests in generate::requests()) {
+        let table = compile(&ir, None);
+        for (listener, host, request) in &requests {
+            let Some(id) = table.listener_named(listener) else { continue };
+            let layers = table.candidates(id, host.as_bytes(), request);
+            let asked = layers.iter().filter(|layer| layer.asked).flat_map(|layer| &layer.candidates);
+            let first = asked.clone().find(|candidate| candidate.failed.is_none()).map(|candidate| {
+                let matched = candidate.matched;
+                naive::Answer::Rule(matched.route().id.clone(), matched.rule_index(), matched.match_index())
+            });
+            let nothing = if layers.is_empty() { naive::Answer::NoHost } else { naive::Answer::NoRoute };
+            prop_assert_eq!(first.unwrap_or(nothing), naive::find(&ir, listener, host, request));
+        }
+    }
+
+    #[test]
+    fn a_match_overlaps_with_another_as_requests_show(ir in generate::ir(), requests in generate::requests()) {
+        let table = compile(&ir, None);
+        for (listener, host, request) in &requests {
+            let Some(id) = table.listener_named(listener) else { continue };
+            let layers = table.candidates(id, host.as_bytes(), request);
+            let all: Vec<_> = layers.iter().flat_map(|layer| &layer.candidates).collect();
+            for behind in all.iter().filter(|behind| behind.failed.is_none()) {
+                for front in &all {
+                    let said = overlap(front.matched.route_match(), behind.matched.route_match());
+                    let takes = front.failed.is_none();
+                    prop_assert!(said != Overlap::All || takes, "{:?} {:?}", front.matched, behind.matched);
+                    prop_assert!(said != Overlap::None || !takes, "{:?} {:?}", front.matched, behind.matched);
+                }
+            }
         }
     }
 

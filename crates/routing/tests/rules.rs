@@ -10,5 +10,7 @@ mod planning;
 mod redirecting;
 #[path = "rules/sharing.rs"]
 mod sharing;
+#[path = "rules/surveying.rs"]
+mod surveying;
 #[path = "rules/world.rs"]
 mod world;

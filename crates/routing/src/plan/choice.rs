@@ -16,6 +16,18 @@ pub(crate) fn weighted(backends: &[Backend], random: u64) -> Option<usize> {
     })
 }
 
+/// For every backend that has a share, a draw that chooses it.
+pub(crate) fn draws(backends: &[Backend]) -> impl Iterator<Item = (usize, u64)> {
+    let total: u128 = backends.iter().map(|backend| u128::from(backend.weight)).sum();
+    let mut before: u128 = 0;
+    backends.iter().enumerate().filter(|(_, backend)| backend.weight > 0).map(move |(index, backend)| {
+        // The least draw that `scaled` puts at the start of this share.
+        let draw = (before << 64).div_ceil(total.max(1));
+        before += u128::from(backend.weight);
+        (index, draw as u64)
+    })
+}
+
 /// Whether the `index`-th draw of this request falls into `fraction`. Draws with different indexes, and the choice of the
 /// backend, have nothing to do with each other.
 pub(crate) fn drawn(fraction: Fraction, random: u64, index: u64) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::paths::{List, Paths};
 use crate::hash::FixedHasher;
 use crate::ir::{HostPattern, Route};
-use crate::matching::{holds, is_grpc_method};
+use crate::matching::{Condition, failing, holds, is_grpc_method};
 use crate::precedence::{Ranked, compare, seniority};
 use crate::request::RequestView;
 
@@ -29,7 +29,7 @@ enum Routes {
 }
 
 /// One match of one rule of one of the entry's routes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) route: u32,
     pub(crate) rule: u32,
@@ -84,9 +84,7 @@ impl HostEntry {
         routes.sort_by(|a, b| a.id.cmp(&b.id));
         // One host, one tenant: the ledger sees to it, and nothing here lets a second one in if it fails.
         let owner = routes.iter().min_by(|a, b| seniority(a, b)).and_then(|oldest| oldest.tenant.clone());
-        let owned = (0u32..).zip(&routes).filter(|(_, route)| route.tenant == owner);
-        let mut candidates: Vec<Candidate> = owned.flat_map(|(index, route)| candidates_of(index, route)).collect();
-        candidates.sort_by(|a, b| compare(a.ranked(&routes), b.ranked(&routes)));
+        let candidates = in_order(&routes, owner.as_ref());
         let paths = Paths::new(Probe::from(&pattern).text(), &candidates, &routes);
         Self { listener, pattern, owner, paths, routes: Routes::new(routes) }
     }
@@ -128,6 +126,26 @@ impl HostEntry {
             .or_else(|| first(self.paths.everything(), &always))
     }
 
+    /// All candidates in order of precedence.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        in_order(self.routes(), self.owner.as_ref())
+    }
+
+    /// The candidates whose path is that of a request, found by the same walk and in the same order as in [`Self::find`].
+    pub(crate) fn reached(&self, path: &[u8]) -> Vec<Candidate> {
+        let hit = self.paths.walk(path);
+        let pattern = |c: &Candidate| self.pattern_holds(c, path);
+        let prefixes = self.paths.prefixes(hit.prefix).flat_map(List::iter);
+        let by_path = hit.exact.iter().chain(self.paths.patterns().iter().filter(pattern)).chain(prefixes);
+        by_path.chain(self.paths.methods().iter().filter(pattern)).chain(self.paths.everything().iter()).collect()
+    }
+
+    /// The first condition of a candidate, besides its path, that the request does not meet.
+    pub(crate) fn failing(&self, candidate: Candidate, request: &impl RequestView) -> Option<Condition<'_>> {
+        let conditions = candidate.ranked(self.routes()).route_match()?.conditions.as_deref()?;
+        failing(conditions, request)
+    }
+
     fn conditions_hold(&self, candidate: &Candidate, request: &impl RequestView) -> bool {
         let matched = candidate.ranked(self.routes()).route_match();
         matched.and_then(|m| m.conditions.as_deref()).is_none_or(|conditions| holds(conditions, request))
@@ -167,6 +185,14 @@ impl Candidate {
     pub(crate) fn ranked(self, routes: &[Arc<Route>]) -> Ranked<'_> {
         Ranked { route: &routes[self.route as usize], rule: self.rule, matched: self.matched }
     }
+}
+
+/// All candidates of the owner's routes, those that win first.
+fn in_order(routes: &[Arc<Route>], owner: Option<&Arc<str>>) -> Vec<Candidate> {
+    let owned = (0u32..).zip(routes).filter(|(_, route)| route.tenant.as_ref() == owner);
+    let mut candidates: Vec<Candidate> = owned.flat_map(|(index, route)| candidates_of(index, route)).collect();
+    candidates.sort_by(|a, b| compare(a.ranked(routes), b.ranked(routes)));
+    candidates
 }
 
 fn candidates_of(index: u32, route: &Route) -> impl Iterator<Item = Candidate> {
