@@ -5,6 +5,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 CRATES := bailey-crds bailey-http1 bailey-link bailey-routing bailey-translate bailey-kit bailey-operator bailey-proxy bailey
 FUZZ_SECONDS ?= 60
+# Pages of docs/ that `bailey generate` prints.
+PAGES := diagnostics metrics
 
 .PHONY: help
 help: ## Print this list
@@ -66,13 +68,13 @@ law: ## The dependency law of docs/architecture.md
 .PHONY: generated
 generated: ## Fail when a generated file is out of date
 	$(CARGO) run --quiet --package bailey-crds --bin crdgen -- --check
-	@$(CARGO) run --quiet --package bailey -- generate diagnostics | diff - docs/diagnostics.md \
-	  || { echo "docs/diagnostics.md is out of date; run make manifests"; exit 1; }
+	@for page in $(PAGES); do $(CARGO) run --quiet --package bailey -- generate $$page | diff - docs/$$page.md \
+	  || { echo "docs/$$page.md is out of date; run make manifests"; exit 1; }; done
 
 .PHONY: manifests
 manifests: ## Write the generated files again
 	$(CARGO) run --quiet --package bailey-crds --bin crdgen
-	$(CARGO) run --quiet --package bailey -- generate diagnostics > docs/diagnostics.md
+	@for page in $(PAGES); do $(CARGO) run --quiet --package bailey -- generate $$page > docs/$$page.md; done
 
 .PHONY: golden
 golden: ## Rewrite the golden outputs under tests/golden (look at the diff)

@@ -134,6 +134,7 @@ impl Forwarder {
         let upstreams: Vec<_> = snapshot.table.upstreams().cloned().collect();
         self.backends.follow(&upstreams, snapshot.settings.limits.upstream);
         self.tenants.refresh();
+        self.counter.follow();
         *self.serving.borrow_mut() = Rc::new(Serving::new(snapshot, self.log.as_ref(), &self.lines));
     }
 

@@ -25,7 +25,7 @@ use crate::forward::{Identity, LogFile};
 use crate::limits::Tenants;
 use crate::link::LinkSecurity;
 use crate::listen::Admission;
-use crate::metrics::{self, Metrics};
+use crate::metrics::{Metrics, Sources};
 use crate::snapshot::{Current, Snapshot, build};
 use crate::worker::DrainPhase;
 use ports::Ports;
@@ -162,14 +162,13 @@ impl TierHandle {
     }
 
     fn install(&self, built: crate::snapshot::Built) -> Applied {
-        let process = &self.metrics.process;
-        process.diagnostics.store(built.diagnostics.len() as u64, Ordering::Relaxed);
+        self.metrics.loaded(built.diagnostics.len());
         let Some(snapshot) = built.snapshot else {
             return Applied { diagnostics: built.diagnostics, ..Applied::default() };
         };
         self.tenants.configure(snapshot.table.tenants(), &snapshot.settings.limits);
         self.admission.configure(&snapshot.settings.limits.connection);
-        process.generation.store(snapshot.generation, Ordering::Relaxed);
+        self.metrics.follow(&snapshot);
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         // A new port is bound before the table that tells of it is live, and accepts after.
         let change = ports.plan(&snapshot.table);
@@ -236,16 +235,11 @@ impl TierHandle {
 
     async fn start_admin(&mut self) -> Result<(), AdminError> {
         let Some(address) = self.options.admin else { return Ok(()) };
-        let registry = self.metrics.registry(self.options.role.labels());
-        let (metrics, counts) = (self.metrics.clone(), self.log.as_ref().map(|log| log.counts().clone()));
-        let render = move || {
-            let dropped = counts.as_ref().map_or(0, |counts| counts.dropped.load(Ordering::Relaxed));
-            metrics.process.log_dropped.store(dropped, Ordering::Relaxed);
-            metrics::render(&registry)
-        };
+        let sources = Sources { current: self.current.clone(), log: self.log.as_ref().map(|log| log.counts().clone()) };
+        let scrape = self.metrics.scrape(self.options.role.labels(), sources);
         let options = AdminOptions {
             readiness: self.readiness.clone(),
-            metrics: Arc::new(render),
+            metrics: Arc::new(move || scrape.render()),
             pages: None,
             token: self.options.admin_token.clone(),
         };

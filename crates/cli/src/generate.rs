@@ -1,5 +1,7 @@
 //! `bailey generate`: files that are made from the code itself, so that they cannot go out of date.
 
+mod metrics;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ pub enum Generate {
     Crd,
     /// The table of everything that can be reported about an object, as Markdown.
     Diagnostics,
+    /// The metrics of a tier, as Markdown.
+    Metrics,
     /// A completion script for a shell.
     Completion {
         /// The shell.
@@ -89,6 +93,7 @@ pub fn generate(what: &Generate, out: &mut impl Write) -> Result<(), GenerateErr
     match what {
         Generate::Crd => crds(out),
         Generate::Diagnostics => diagnostics(out),
+        Generate::Metrics => out.write_all(metrics::page().as_bytes()).map_err(stdout),
         Generate::Completion { shell } => completion(*shell, out),
         Generate::Man { out: None } => clap_mangen::Man::new(command()).render(out).map_err(stdout),
         Generate::Man { out: Some(folder) } => pages(folder),
@@ -161,6 +166,16 @@ mod tests {
         let table = text(&Generate::Diagnostics);
         assert_eq!(table.lines().filter(|line| line.starts_with("| `BLY")).count(), Code::ALL.len());
         assert!(table.lines().filter(|line| line.starts_with('|')).all(|line| line.matches(" | ").count() == 4));
+    }
+
+    #[test]
+    fn every_metric_is_in_its_table() {
+        let page = text(&Generate::Metrics);
+        for metric in bailey_proxy::metrics::table::TABLE {
+            let row = format!("| `{}` | {} |", metric.sample(), metric.kind.as_str());
+            assert_eq!(page.matches(&row).count(), 1, "{row}");
+        }
+        assert!(page.lines().filter(|line| line.starts_with('|')).all(|line| line.matches(" | ").count() == 3));
     }
 
     #[test]

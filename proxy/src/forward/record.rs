@@ -16,7 +16,7 @@ use super::{Forwarder, Serving, headers};
 use crate::access_log::{Entry, LoggedHeader, Options, Sink};
 use crate::error::{ProxyError, Side};
 use crate::exchange::Moved;
-use crate::metrics::{Done, Meter};
+use crate::metrics::{Done, Meter, route_label};
 use crate::respond::answer;
 
 /// Where access logs of a tier go.
@@ -187,9 +187,7 @@ impl Meters {
         if let Some(meter) = self.routes.borrow().get(&at) {
             return meter.clone();
         }
-        let id = &route.id;
-        let label = format!("{}/{}/{}", id.kind.as_str(), id.namespace, id.name);
-        let meter = Meter::new(route.tenant.clone().unwrap_or_default(), label.into());
+        let meter = Meter::new(route.tenant.clone().unwrap_or_default(), route_label(&route.id));
         self.routes.borrow_mut().insert(at, meter.clone());
         meter
     }

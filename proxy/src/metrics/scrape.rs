@@ -1,0 +1,189 @@
+//! One scrape: sums up what the workers have counted and reads what is known elsewhere at that moment. Runs on the control
+//! runtime, never on a worker.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bailey_routing::RouteTable;
+use bailey_routing::ir::{RouteId, RouteKind};
+
+use super::exposition::Exposition;
+use super::histogram::{Count, Total};
+use super::series::{Key, MAX_SERIES, OTHER, Shared, class_word};
+use super::shard::Shard;
+use super::{Metrics, table};
+use crate::access_log::Counts;
+use crate::snapshot::Current;
+
+/// Where a scrape reads what is not counted by workers.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// What is served.
+    pub current: Arc<Current>,
+    /// Lines of the access log.
+    pub log: Option<Arc<Counts>>,
+}
+
+/// Renders the metrics of one tier.
+#[derive(Debug)]
+pub struct Scrape {
+    metrics: Arc<Metrics>,
+    labels: Vec<(&'static str, String)>,
+    sources: Sources,
+}
+
+impl Metrics {
+    /// What shows these metrics, each with the tier's own labels (`tier`, `topology`).
+    pub fn scrape(self: &Arc<Self>, labels: Vec<(&'static str, String)>, sources: Sources) -> Scrape {
+        Scrape { metrics: self.clone(), labels, sources }
+    }
+
+    /// Requests since the start, by tenant, route and hundreds of the status.
+    pub fn requests(&self) -> Vec<(Arc<str>, Arc<str>, u8, Total)> {
+        let totals = totals(&self.shards(), |shard| &shard.requests);
+        totals.into_iter().map(|(key, total)| (key.first, key.second, key.class, total)).collect()
+    }
+}
+
+impl Scrape {
+    /// The text, as a scrape gets it.
+    pub fn render(&self) -> String {
+        let shards = self.metrics.shards();
+        let mut text = Exposition::new(&self.labels);
+        requests(&mut text, &shards);
+        plain(&mut text, &shards);
+        self.configuration(&mut text);
+        self.telemetry(&mut text);
+        text.finish()
+    }
+
+    fn configuration(&self, text: &mut Exposition) {
+        let process = &self.metrics.process;
+        let snapshot = self.sources.current.load();
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        text.family(&table::BUILD).sample(&[env!("CARGO_PKG_VERSION")], 1);
+        if snapshot.generation > 0 {
+            text.family(&table::CONFIG).sample(&[&format!("{:032x}", snapshot.digest)], 1);
+        }
+        text.family(&table::CONFIG_GENERATION).sample(&[], snapshot.generation);
+        let loaded = Duration::from_millis(get(&process.loaded)).as_secs_f64();
+        text.family(&table::CONFIG_LOADED).sample(&[], loaded);
+        text.family(&table::CONFIG_STALE).sample(&[], get(&process.stale));
+        text.family(&table::CONFIG_DIAGNOSTICS).sample(&[], get(&process.diagnostics));
+        text.family(&table::CONFIG_REJECTED).sample(&[], get(&process.rejected));
+    }
+
+    fn telemetry(&self, text: &mut Exposition) {
+        let lines = |pick: fn(&Counts) -> &AtomicU64| {
+            self.sources.log.as_ref().map_or(0, |counts| pick(counts).load(Ordering::Relaxed))
+        };
+        text.family(&table::LOG_WRITTEN).sample(&[], lines(|counts| &counts.written));
+        text.family(&table::LOG_DROPPED).sample(&[], lines(|counts| &counts.dropped));
+    }
+}
+
+fn requests(text: &mut Exposition, shards: &[Arc<Shard>]) {
+    let totals = totals(shards, |shard| &shard.requests);
+    let mut durations = text.family(&table::REQUEST_DURATION);
+    for (key, total) in &totals {
+        durations.histogram(&[&key.first, &key.second, class_word(key.class)], total);
+    }
+    let mut bytes = |metric, pick: fn(&Total) -> u64| {
+        let mut family = text.family(metric);
+        for (key, total) in &totals {
+            family.sample(&[&key.first, &key.second, class_word(key.class)], pick(total));
+        }
+    };
+    bytes(&table::REQUEST_BODIES, |total| total.received);
+    bytes(&table::RESPONSE_BODIES, |total| total.sent);
+    let mut errors: BTreeMap<(&'static str, &'static str), u64> = BTreeMap::new();
+    for shard in shards {
+        for ((side, reason), count) in shard.errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            *errors.entry((side.as_str(), reason)).or_default() += count.get();
+        }
+    }
+    let mut family = text.family(&table::REQUEST_ERRORS);
+    for ((side, reason), count) in errors {
+        family.sample(&[side, reason], count);
+    }
+}
+
+/// The sums over all workers, for as many labels as there is room for.
+fn totals(shards: &[Arc<Shard>], of: fn(&Shard) -> &Shared) -> BTreeMap<Key, Total> {
+    let mut totals: BTreeMap<Key, Total> = BTreeMap::new();
+    for shard in shards {
+        of(shard).each(|key, series| {
+            if let Some(total) = totals.get_mut(key) {
+                return total.add(series);
+            }
+            let key = if totals.len() < MAX_SERIES { key.clone() } else { key.other() };
+            totals.entry(key).or_default().add(series);
+        });
+    }
+    totals
+}
+
+/// What is one number for each worker, and how the numbers make one.
+fn plain(text: &mut Exposition, shards: &[Arc<Shard>]) {
+    let sum = |pick: fn(&Shard) -> &Count| shards.iter().fold(0_u64, |sum, shard| sum.wrapping_add(pick(shard).get()));
+    let opened = sum(|shard| &shard.connections_opened);
+    let open = opened.saturating_sub(sum(|shard| &shard.connections_closed));
+    for (metric, value) in [
+        (&table::ACTIVE_REQUESTS, sum(|shard| &shard.active_requests)),
+        (&table::CONNECTIONS, open),
+        (&table::CONNECTIONS_OPENED, opened),
+        (&table::RETRIES, sum(|shard| &shard.retries)),
+        (&table::MIRRORS, sum(|shard| &shard.mirrors)),
+        (&table::MIRRORS_SKIPPED, sum(|shard| &shard.mirrors_skipped)),
+    ] {
+        text.family(metric).sample(&[], value);
+    }
+}
+
+/// The label of a route: `Kind/namespace/name`.
+pub fn route_label(id: &RouteId) -> Arc<str> {
+    format!("{}/{}/{}", id.kind.as_str(), id.namespace, id.name).into()
+}
+
+/// What a table says there is.
+pub(super) struct Configured<'a>(&'a RouteTable);
+
+impl<'a> Configured<'a> {
+    pub(super) fn of(table: &'a RouteTable) -> Self {
+        Self(table)
+    }
+
+    /// Whether requests can still be counted under this key.
+    pub(super) fn has_route(&self, key: &Key) -> bool {
+        if key.second.is_empty() || &*key.second == OTHER {
+            return true;
+        }
+        let Some(id) = route_id(&key.second) else { return false };
+        self.0.route(&id).is_some_and(|route| route.tenant.as_deref().unwrap_or_default() == &*key.first)
+    }
+}
+
+/// The route of a label.
+fn route_id(label: &str) -> Option<RouteId> {
+    let mut parts = label.splitn(3, '/');
+    let kind = parts.next()?;
+    let kinds = [RouteKind::Http, RouteKind::Grpc, RouteKind::Ingress, RouteKind::Binding];
+    let kind = kinds.into_iter().find(|known| known.as_str() == kind)?;
+    Some(RouteId { kind, namespace: parts.next()?.into(), name: parts.next()?.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_leads_back_to_its_route() {
+        for kind in [RouteKind::Http, RouteKind::Grpc, RouteKind::Ingress, RouteKind::Binding] {
+            let id = RouteId { kind, namespace: "shop".into(), name: "web".into() };
+            assert_eq!(route_id(&route_label(&id)), Some(id));
+        }
+        assert_eq!(route_id("other"), None);
+    }
+}

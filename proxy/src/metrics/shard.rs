@@ -1,0 +1,171 @@
+//! One worker's share of the counts, and what it counts with.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::histogram::{Count, Exemplar, Series};
+use super::series::{Board, Key, Shared};
+use crate::error::{ProxyError, Side};
+use crate::respond::answer;
+
+/// On whose side something went wrong, and the label of what.
+pub(super) type Reason = (Side, &'static str);
+
+/// One worker's share.
+#[derive(Debug, Default)]
+pub struct Shard {
+    pub(super) requests: Shared,
+    /// Grows when series were let go of.
+    pub(super) retired: AtomicU64,
+    pub(super) errors: Mutex<Vec<(Reason, Arc<Count>)>>,
+    /// Requests being answered.
+    pub active_requests: Count,
+    /// Client connections, opened since the start.
+    pub connections_opened: Count,
+    /// Client connections, closed since the start.
+    pub connections_closed: Count,
+    /// Second and further attempts at a backend.
+    pub retries: Count,
+    /// Copies of requests sent to mirrors.
+    pub mirrors: Count,
+    /// Copies that were not made because a mirror was busy.
+    pub mirrors_skipped: Count,
+}
+
+/// What is known of a request when it is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    /// Status of the answer.
+    pub status: u16,
+    /// Why it went wrong, if it did.
+    pub error: Option<ProxyError>,
+    /// From the head's arrival to the end of the answer.
+    pub took: Duration,
+    /// Bytes of the request body.
+    pub received: u64,
+    /// Bytes of the response body.
+    pub sent: u64,
+}
+
+/// One route as a worker counts it: kept by whoever meets the route again and again.
+#[derive(Debug)]
+pub struct Meter {
+    tenant: Arc<str>,
+    route: Arc<str>,
+    classes: [OnceCell<Arc<Series>>; 6],
+    told: Cell<Option<Instant>>,
+    unsaid: Cell<u64>,
+}
+
+impl Meter {
+    /// A route of a tenant; both may be empty.
+    pub fn new(tenant: Arc<str>, route: Arc<str>) -> Rc<Self> {
+        let classes = std::array::from_fn(|_| OnceCell::new());
+        Rc::new(Self { tenant, route, classes, told: Cell::new(None), unsaid: Cell::new(0) })
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The route.
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
+    fn key(&self, class: u8) -> Key {
+        Key { first: self.tenant.clone(), second: self.route.clone(), class }
+    }
+
+    /// Whether a line about this route may be logged now, and how many were left out before it: one a second, so that
+    /// a failing application does not fill the disk.
+    pub fn may_tell(&self) -> Option<u64> {
+        let now = Instant::now();
+        if self.told.get().is_some_and(|then| now.duration_since(then) < Duration::from_secs(1)) {
+            self.unsaid.set(self.unsaid.get() + 1);
+            return None;
+        }
+        self.told.set(Some(now));
+        Some(self.unsaid.take())
+    }
+}
+
+/// What a worker counts with. Clones count into the same shard.
+#[derive(Debug, Clone, Default)]
+pub struct Counter(Rc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    shard: Arc<Shard>,
+    requests: Board,
+    errors: RefCell<HashMap<Reason, Arc<Count>>>,
+    /// [`Shard::retired`] when series were last forgotten.
+    forgot: Cell<u64>,
+}
+
+impl Counter {
+    /// Counts into `shard`, which must belong to this worker alone.
+    pub fn new(shard: Arc<Shard>) -> Self {
+        Self(Rc::new(Inner { shard, ..Inner::default() }))
+    }
+
+    /// The plain counts of this worker.
+    pub fn shard(&self) -> &Shard {
+        &self.0.shard
+    }
+
+    /// Counts a request that is over.
+    pub fn request(&self, meter: &Meter, done: &Done) {
+        self.count(meter, done);
+    }
+
+    /// Counts a request that is over and whose trace is sampled: it may stand for those that took as long.
+    pub fn sampled(&self, meter: &Meter, done: &Done, trace: u128, time: SystemTime) {
+        self.count(meter, done).exemplify(Exemplar { trace, took: done.took, time });
+    }
+
+    fn count<'m>(&self, meter: &'m Meter, done: &Done) -> &'m Series {
+        if let Some(error) = done.error {
+            self.error(error);
+        }
+        let class = (done.status / 100).min(5) as u8;
+        let Inner { shard, requests, .. } = &*self.0;
+        let series = meter.classes[usize::from(class)].get_or_init(|| requests.find(meter.key(class), &shard.requests));
+        series.observe(done.took);
+        if done.received > 0 {
+            series.received.add(done.received);
+        }
+        series.sent.add(done.sent);
+        series
+    }
+
+    /// Counts something that went wrong.
+    pub fn error(&self, error: ProxyError) {
+        let key = (error.side, answer(error.fate).label);
+        let mut known = self.0.errors.borrow_mut();
+        let count = known.entry(key).or_insert_with(|| {
+            let count = Arc::<Count>::default();
+            self.0.shard.errors.lock().unwrap_or_else(PoisonError::into_inner).push((key, count.clone()));
+            count
+        });
+        count.add(1);
+    }
+
+    /// Follows a new configuration: forgets what it no longer names. Costs nothing when that is nothing.
+    pub fn follow(&self) {
+        let retired = self.0.shard.retired.load(Ordering::Relaxed);
+        if self.0.forgot.replace(retired) != retired {
+            self.0.requests.forget();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn series(&self) -> usize {
+        self.0.requests.len()
+    }
+}
