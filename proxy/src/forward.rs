@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! arrive   who is the client, by which listener, whose host; forwarding fields deleted     (forward/arrival)
-//! admit    same tenant as the TLS name (421), owner known (404), redirect, limits (429, 503)
-//! plan     find the route, decide what happens                                             (bailey-routing)
+//! admit    same tenant as the TLS name (421), owner known (404), redirect, limits (429, 503) (forward/decision)
+//! plan     find the route, decide what happens                           (forward/decision, bailey-routing)
 //! send     edit the head, tell the application or the next tier where it comes from        (forward/edit, headers)
 //!          open, pump, try again where that is safe                                        (forward/attempt)
 //! answer   when it is ours to answer                                                       (forward/answer)
@@ -14,10 +14,11 @@
 
 pub mod address;
 mod answer;
-mod arrival;
-mod attempt;
+pub(crate) mod arrival;
+pub(crate) mod attempt;
 mod connection;
-mod edit;
+pub(crate) mod decision;
+pub(crate) mod edit;
 pub mod headers;
 mod ids;
 mod record;
@@ -29,7 +30,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bailey_http1::RequestHead;
-use bailey_routing::{Arrival as Arrived, Forward, Found, Plan, https_redirect, plan};
+use bailey_routing::{Forward, Plan};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
@@ -43,7 +44,7 @@ use crate::metrics::Counter;
 use crate::snapshot::{Current, Snapshot};
 use crate::upstream::{Backends, MirrorTap};
 use crate::worker::Worker;
-use arrival::{Incoming, View};
+use arrival::Incoming;
 use ids::Ids;
 use record::{Meters, Record};
 
@@ -165,7 +166,8 @@ impl Forwarder {
         let active = &self.counter.shard().active_requests;
         active.add(1);
         let mut record = Record::new(&serving, &head);
-        match self.arrive(&serving.snapshot, from, head) {
+        let visible = |port| self.visible(port);
+        match arrival::arrive(&serving.snapshot, from, head, visible, || self.ids.request()) {
             Ok(mut incoming) => {
                 record.arrived(&incoming);
                 let result = self.decide(&serving, from, &mut incoming, down, &mut record).await;
@@ -188,59 +190,25 @@ impl Forwarder {
         down: &mut D,
         record: &mut Record,
     ) -> Result<(), ProxyError> {
-        let table = &serving.snapshot.table;
-        let host = incoming.head.authority.host_bytes().clone();
-        let tenant = Self::same_tenant(&serving.snapshot, from, incoming)?;
-        let listener = table.listener(incoming.listener).ok_or(ProxyError::us(Fate::Internal))?;
+        let snapshot = &*serving.snapshot;
+        let tenant = decision::same_tenant(snapshot, from, incoming)?;
+        let listener = decision::listener(snapshot, incoming)?;
         self.count_connection(tenant, from)?;
-        if let Some(mut policy) = listener.https_redirect.filter(|_| !incoming.https) {
-            policy.port = self.visible(policy.port);
-            let respond = https_redirect(policy, &host, &View(&incoming.head));
+        if let Some(respond) = decision::redirect(listener, incoming, |port| self.visible(port)) {
             return Box::pin(answer::planned(&respond, incoming, down, record)).await;
         }
         let _place = self.admit(tenant, from)?;
-        let matched = match table.find(incoming.listener, &host, &View(&incoming.head)) {
-            Found::Matched(matched) => matched,
-            Found::NoHost => return Err(ProxyError::us(Fate::HostUnknown)),
-            Found::NoRoute => return Err(ProxyError::us(Fate::RouteUnknown)),
-        };
+        let matched = decision::route(snapshot, incoming)?;
         record.matched(serving, matched.route());
-        let arrived = Arrived { scheme: incoming.scheme(), host: &host, port: incoming.port };
-        match plan(table, matched, &View(&incoming.head), arrived, self.ids.next()) {
+        match decision::planned(snapshot, matched, incoming, self.ids.next()) {
             Plan::Respond(respond) => Box::pin(answer::planned(&respond, incoming, down, record)).await,
             Plan::Forward(forward) => {
-                edit::request(&forward, incoming, serving.snapshot.settings.forwarded);
+                edit::request(&forward, incoming, snapshot.settings.forwarded);
                 let taps = self.copies(&forward, &incoming.head);
                 let about = attempt::about(from, &listener.name, incoming);
                 self.attempts(&forward, incoming, &about, taps, down, record).await
             }
         }
-    }
-
-    /// The tenant of the host. A TLS connection serves the tenant of its server name and no other, whatever it asks for
-    /// later, and whatever has changed since (RFC 9110 15.5.20). A host that nobody owns is 404 before that: nothing is
-    /// told about others.
-    fn same_tenant<'s>(
-        snapshot: &'s Snapshot,
-        from: Sender<'_>,
-        incoming: &Incoming,
-    ) -> Result<Option<&'s Arc<str>>, ProxyError> {
-        let table = &snapshot.table;
-        let host = incoming.head.host();
-        let owner = table.owner_of(incoming.listener, host).ok_or(ProxyError::us(Fate::HostUnknown))?;
-        let Sender::Client(connection) = from else { return Ok(owner) };
-        let Some(tls) = &connection.tls else { return Ok(owner) };
-        let sni = tls.sni.as_bytes();
-        // The listener is that of this very host.
-        if sni == host {
-            return Ok(owner);
-        }
-        let same_listener = table.listener_at(connection.listener.port, sni) == Some(incoming.listener);
-        let same_tenant = || table.owner_of(incoming.listener, sni) == Some(owner);
-        if same_listener && (!snapshot.settings.tenants || same_tenant()) {
-            return Ok(owner);
-        }
-        Err(ProxyError::us(Fate::Misdirected))
     }
 
     /// Room for the request. At the edge only: a link's requests have been counted there.

@@ -4,12 +4,12 @@
 use std::future::poll_fn;
 
 use bailey_http1::{BodyLength, Method, ResponseHead};
-use bailey_routing::{Cause, Respond};
+use bailey_routing::Respond;
 use bytes::Bytes;
 
 use super::arrival::Incoming;
-use super::edit;
 use super::record::Record;
+use super::{decision, edit};
 use crate::error::{Fate, ProxyError};
 use crate::exchange::Downstream;
 use crate::respond::{Answer, answer};
@@ -21,22 +21,14 @@ pub(super) async fn planned<D: Downstream>(
     down: &mut D,
     record: &mut Record,
 ) -> Result<(), ProxyError> {
-    let fate = match respond.cause {
-        Cause::Redirect | Cause::Preflight => {
-            let mut head = ResponseHead::new(respond.status);
-            respond.ops().for_each(|op| edit::apply(&mut head.fields, op));
-            head.body = if respond.status == 204 { BodyLength::None } else { BodyLength::Length(0) };
-            send(head, Bytes::new(), incoming.head.method == Method::Head, down, record).await;
-            return Ok(());
-        }
-        // A gRPC client takes 500 for a mistake of its own call and 503 for a backend that is not there.
-        Cause::Invalid(invalid) if invalid.status == 503 => Fate::BackendUnresolved,
-        Cause::Invalid(_) => Fate::RouteInvalid,
-        Cause::NoBackend | Cause::UnknownUpstream => Fate::BackendInvalid,
-        Cause::NoEndpoints => Fate::NoEndpoint,
-        Cause::Suspended => Fate::TenantSuspended,
-    };
-    Err(ProxyError::us(fate))
+    if let Some(fate) = decision::fate(respond.cause) {
+        return Err(ProxyError::us(fate));
+    }
+    let mut head = ResponseHead::new(respond.status);
+    respond.ops().for_each(|op| edit::apply(&mut head.fields, op));
+    head.body = if respond.status == 204 { BodyLength::None } else { BodyLength::Length(0) };
+    send(head, Bytes::new(), incoming.head.method == Method::Head, down, record).await;
+    Ok(())
 }
 
 /// Answers a request that went wrong. `tier` is our name in `Proxy-Status`.

@@ -6,7 +6,7 @@ use bailey_http1::{RequestHead, Scheme as HeadScheme, check_path};
 use bailey_routing::ir::Scheme;
 use bailey_routing::{ListenerId, RequestView};
 
-use super::{ConnectionInfo, Forwarder, Sender, headers};
+use super::{ConnectionInfo, Sender, headers};
 use crate::error::{Fate, ProxyError};
 use crate::forward::address::canonical;
 use crate::snapshot::Snapshot;
@@ -62,57 +62,58 @@ impl RequestView for View<'_> {
     }
 }
 
-impl Forwarder {
-    /// Checks a head and finds out who sent it.
-    pub(super) fn arrive(
-        &self,
-        snapshot: &Snapshot,
-        from: Sender<'_>,
-        head: RequestHead,
-    ) -> Result<Incoming, ProxyError> {
-        if snapshot.generation == 0 {
-            return Err(ProxyError::us(Fate::NotConfigured));
-        }
-        if head.method == bailey_http1::Method::Connect {
-            return Err(ProxyError::client(Fate::MethodUnsupported));
-        }
-        if head.authority.is_empty() {
-            return Err(ProxyError::client(Fate::HostInvalid));
-        }
-        check_path(head.path()).map_err(|_| ProxyError::client(Fate::Malformed))?;
-        match from {
-            Sender::Client(connection) => self.client_request(snapshot, connection, head),
-            Sender::Link(meta) => link_request(snapshot, meta, head),
-        }
+/// Checks a head and finds out who sent it. `visible` gives the port that clients reach a declared one at, `new_id` an id
+/// for a request that has none.
+pub(crate) fn arrive(
+    snapshot: &Snapshot,
+    from: Sender<'_>,
+    head: RequestHead,
+    visible: impl Fn(u16) -> u16,
+    new_id: impl FnOnce() -> [u8; 16],
+) -> Result<Incoming, ProxyError> {
+    if snapshot.generation == 0 {
+        return Err(ProxyError::us(Fate::NotConfigured));
     }
+    if head.method == bailey_http1::Method::Connect {
+        return Err(ProxyError::client(Fate::MethodUnsupported));
+    }
+    if head.authority.is_empty() {
+        return Err(ProxyError::client(Fate::HostInvalid));
+    }
+    check_path(head.path()).map_err(|_| ProxyError::client(Fate::Malformed))?;
+    match from {
+        Sender::Client(connection) => client_request(snapshot, connection, head, visible, new_id),
+        Sender::Link(meta) => link_request(snapshot, meta, head),
+    }
+}
 
-    /// At the edge nothing is believed but what the socket, and a listed proxy in front, say.
-    fn client_request(
-        &self,
-        snapshot: &Snapshot,
-        connection: &ConnectionInfo,
-        mut head: RequestHead,
-    ) -> Result<Incoming, ProxyError> {
-        let front = &snapshot.settings.front;
-        let client = front.client(connection.peer, connection.proxied, &head.fields)?;
-        let trusted = front.trusts(connection.peer.ip());
-        let https = told_scheme(&head).filter(|_| trusted).unwrap_or(connection.listener.https);
-        let id = told_id(&head).filter(|_| trusted).unwrap_or_else(|| self.ids.request());
-        headers::delete_forwarding(&mut head.fields, trusted);
-        let listener = snapshot.table.listener_at(connection.listener.port, head.host());
-        Ok(Incoming {
-            client,
-            https,
-            listener: listener.ok_or(ProxyError::us(Fate::HostUnknown))?,
-            port: self.visible(connection.listener.port),
-            id,
-            deadline_ms: None,
-            hops: 0,
-            grpc: is_grpc(&head),
-            json: prefers_json(&head),
-            head,
-        })
-    }
+/// At the edge nothing is believed but what the socket, and a listed proxy in front, say.
+fn client_request(
+    snapshot: &Snapshot,
+    connection: &ConnectionInfo,
+    mut head: RequestHead,
+    visible: impl Fn(u16) -> u16,
+    new_id: impl FnOnce() -> [u8; 16],
+) -> Result<Incoming, ProxyError> {
+    let front = &snapshot.settings.front;
+    let client = front.client(connection.peer, connection.proxied, &head.fields)?;
+    let trusted = front.trusts(connection.peer.ip());
+    let https = told_scheme(&head).filter(|_| trusted).unwrap_or(connection.listener.https);
+    let id = told_id(&head).filter(|_| trusted).unwrap_or_else(new_id);
+    headers::delete_forwarding(&mut head.fields, trusted);
+    let listener = snapshot.table.listener_at(connection.listener.port, head.host());
+    Ok(Incoming {
+        client,
+        https,
+        listener: listener.ok_or(ProxyError::us(Fate::HostUnknown))?,
+        port: visible(connection.listener.port),
+        id,
+        deadline_ms: None,
+        hops: 0,
+        grpc: is_grpc(&head),
+        json: prefers_json(&head),
+        head,
+    })
 }
 
 /// What the outer tier says is believed: its certificate was the check.

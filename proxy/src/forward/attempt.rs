@@ -100,23 +100,11 @@ impl Forwarder {
     }
 
     fn deadlines(&self, forward: &Forward<'_>, incoming: &Incoming) -> Deadlines {
-        let wanted = |pick: fn(&RulePolicy) -> Option<Duration>| forward.policy.and_then(pick);
-        let is_link = matches!(forward.upstream.id.key(), UpstreamKey::Link { .. });
-        // A tunnel lasts as long as both sides like; only the answer to the request for it has a deadline.
-        let whole = |limit: &Duration| *limit > Duration::ZERO && incoming.head.upgrade.is_none();
-        let request = wanted(|policy| policy.request_timeout).filter(whole);
-        let before = incoming.deadline_ms.map(|left| Duration::from_millis(left.into()));
-        let request = request.into_iter().chain(before).min();
-        let backend = wanted(|policy| policy.backend_timeout);
+        let wanted = timeouts(forward, incoming, self.backends.limits().first_byte_seconds);
         Deadlines {
-            request: request.map(|limit| self.worker.wheel.now() + ticks(limit)),
-            attempt: backend.filter(whole),
-            first_byte: match backend {
-                Some(Duration::ZERO) => LONGEST,
-                Some(limit) => limit,
-                None if is_link => LONGEST,
-                None => Duration::from_secs(self.backends.limits().first_byte_seconds.into()),
-            },
+            request: wanted.request.map(|limit| self.worker.wheel.now() + ticks(limit)),
+            attempt: wanted.attempt,
+            first_byte: wanted.first_byte,
         }
     }
 
@@ -130,7 +118,39 @@ impl Forwarder {
     }
 }
 
-fn retries(policy: Option<&RulePolicy>, unasked: u32) -> RetryPolicy {
+/// How long things may take, from now on.
+pub(crate) struct Timeouts {
+    /// The whole exchange.
+    pub(crate) request: Option<Duration>,
+    /// One attempt.
+    pub(crate) attempt: Option<Duration>,
+    /// Until the first byte of an answer.
+    pub(crate) first_byte: Duration,
+}
+
+/// What the route, the tier before and this tier (`first_byte_seconds`) allow.
+pub(crate) fn timeouts(forward: &Forward<'_>, incoming: &Incoming, first_byte_seconds: u32) -> Timeouts {
+    let wanted = |pick: fn(&RulePolicy) -> Option<Duration>| forward.policy.and_then(pick);
+    let is_link = matches!(forward.upstream.id.key(), UpstreamKey::Link { .. });
+    // A tunnel lasts as long as both sides like; only the answer to the request for it has a deadline.
+    let whole = |limit: &Duration| *limit > Duration::ZERO && incoming.head.upgrade.is_none();
+    let request = wanted(|policy| policy.request_timeout).filter(whole);
+    let before = incoming.deadline_ms.map(|left| Duration::from_millis(left.into()));
+    let backend = wanted(|policy| policy.backend_timeout);
+    Timeouts {
+        request: request.into_iter().chain(before).min(),
+        attempt: backend.filter(whole),
+        first_byte: match backend {
+            Some(Duration::ZERO) => LONGEST,
+            Some(limit) => limit,
+            None if is_link => LONGEST,
+            None => Duration::from_secs(first_byte_seconds.into()),
+        },
+    }
+}
+
+/// When a request is sent once more; `unasked`: how often the tier does so of its own accord.
+pub(crate) fn retries(policy: Option<&RulePolicy>, unasked: u32) -> RetryPolicy {
     let unasked = unasked.min(10) as u8;
     let Some(retry) = policy.and_then(|policy| policy.retry.as_ref()) else {
         return RetryPolicy { unasked, ..RetryPolicy::default() };
@@ -144,7 +164,7 @@ fn retries(policy: Option<&RulePolicy>, unasked: u32) -> RetryPolicy {
 }
 
 /// What the next tier is told beside the head.
-pub(super) fn about<'a>(sender: Sender<'a>, listener: &'a str, incoming: &Incoming) -> RequestMeta<'a> {
+pub(crate) fn about<'a>(sender: Sender<'a>, listener: &'a str, incoming: &Incoming) -> RequestMeta<'a> {
     let tls = match sender {
         Sender::Client(connection) => connection.tls.as_ref(),
         Sender::Link(_) => None,

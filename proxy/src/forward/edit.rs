@@ -9,8 +9,14 @@ use super::arrival::{Incoming, View};
 use super::headers::{Origin, write_clean};
 
 /// Makes the head as the other side shall see it. The next tier gets the origin beside the head, an application in it.
-pub(super) fn request(forward: &Forward<'_>, incoming: &mut Incoming, forwarded: bool) {
+pub(crate) fn request(forward: &Forward<'_>, incoming: &mut Incoming, forwarded: bool) {
     let asked_for = incoming.head.authority.clone();
+    by_route(forward, incoming);
+    origin(forward, incoming, &asked_for, forwarded);
+}
+
+/// What the route asks for.
+pub(crate) fn by_route(forward: &Forward<'_>, incoming: &mut Incoming) {
     for op in forward.request_ops() {
         match op {
             // Host is no field of the head. A value that is no host changes nothing.
@@ -31,11 +37,15 @@ pub(super) fn request(forward: &Forward<'_>, incoming: &mut Incoming, forwarded:
             incoming.head.target = target;
         }
     }
+}
+
+/// What an application is told of where the request comes from; `asked_for` is the host before the route's changes.
+pub(crate) fn origin(forward: &Forward<'_>, incoming: &mut Incoming, asked_for: &Authority, forwarded: bool) {
     if let UpstreamKey::Service { .. } = forward.upstream.id.key() {
         let origin = Origin {
             client: incoming.client,
             https: incoming.https,
-            authority: &asked_for,
+            authority: asked_for,
             port: incoming.port,
             request_id: &incoming.id,
         };
@@ -44,7 +54,7 @@ pub(super) fn request(forward: &Forward<'_>, incoming: &mut Incoming, forwarded:
 }
 
 /// Makes the response's head as the client shall see it.
-pub(super) fn response(forward: &Forward<'_>, head: &mut ResponseHead) {
+pub(crate) fn response(forward: &Forward<'_>, head: &mut ResponseHead) {
     if !forward.keeps_response() {
         forward.response_ops().for_each(|op| apply(&mut head.fields, op));
     }
@@ -57,7 +67,7 @@ fn set_host(head: &mut RequestHead, host: &[u8]) {
 }
 
 /// One change of a route.
-pub(super) fn apply(fields: &mut Fields, op: HeaderOp<'_>) {
+pub(crate) fn apply(fields: &mut Fields, op: HeaderOp<'_>) {
     match op {
         HeaderOp::Set(name, value) => fields.set(name.as_bytes(), value),
         HeaderOp::Add(name, value) => fields.append(name.as_bytes(), value),
