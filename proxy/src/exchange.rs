@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bailey_http1::{Fields, ResponseHead};
+use bailey_link::Times;
 use bytes::Bytes;
 
 use crate::error::{Fate, ProxyError, Retry, Side};
@@ -102,6 +103,9 @@ pub trait Downstream {
     /// Queues a 1xx other than 101.
     fn send_informational(&mut self, head: ResponseHead);
 
+    /// Told just before the final head how long that took. Only a tier before us wants to know.
+    fn took(&mut self, _times: Times) {}
+
     /// Queues the final head, or a 101. `end`: no body follows.
     fn send_head(&mut self, head: ResponseHead, end: bool);
 
@@ -180,7 +184,7 @@ pub struct PumpError {
 }
 
 /// Moves both bodies until both ends are done, the response first. `on_head` may edit the final head before it is
-/// queued. `body_done`: the request has no body, or the backend already has all of it.
+/// queued, and tell the client's side how long it took. `body_done`: the request has no body, or the backend already has all of it.
 ///
 /// On an error the backend is cancelled; the client is reset if its response had begun, and left alone otherwise.
 pub async fn pump<D, B, F>(
@@ -194,7 +198,7 @@ pub async fn pump<D, B, F>(
 where
     D: Downstream,
     B: Backend,
-    F: FnMut(&mut ResponseHead),
+    F: FnMut(&mut D, &mut ResponseHead),
 {
     let mut pump = Pump {
         down,
@@ -279,7 +283,7 @@ fn backend(error: ProxyError) -> Stop {
     (error, ResetReason::Broken)
 }
 
-impl<D: Downstream, B: Backend, F: FnMut(&mut ResponseHead)> Pump<'_, D, B, F> {
+impl<D: Downstream, B: Backend, F: FnMut(&mut D, &mut ResponseHead)> Pump<'_, D, B, F> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         let mut moved = false;
         loop {
@@ -341,7 +345,7 @@ impl<D: Downstream, B: Backend, F: FnMut(&mut ResponseHead)> Pump<'_, D, B, F> {
                 self.moved.status = head.status;
                 self.tunnel = head.status == 101;
                 self.response_done = end;
-                (self.on_head)(&mut head);
+                (self.on_head)(self.down, &mut head);
                 self.down.send_head(head, end);
             }
             ResponseEvent::Data(data) => {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bailey_crds::UpstreamLimits;
 use bailey_http1::{Fields, RequestHead};
-use bailey_link::{RequestMeta, Settings};
+use bailey_link::{RequestMeta, Settings, Times};
 use bailey_routing::ir::{BackendProtocol, Upstream as Source, UpstreamId, UpstreamKey};
 use bytes::Bytes;
 
@@ -261,6 +261,14 @@ impl Upstream {
             Kind::Link(_) => None,
             Kind::H1(exchange) => Some(exchange.load().member().address),
             Kind::H2(exchange) => Some(exchange.load().member().address),
+        }
+    }
+
+    /// What the next tier says of its own times, once it has answered.
+    pub fn times(&self) -> Option<Times> {
+        match &self.kind {
+            Kind::Link(stream) => stream.times(),
+            Kind::H1(_) | Kind::H2(_) => None,
         }
     }
 

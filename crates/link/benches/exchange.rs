@@ -77,7 +77,7 @@ impl Link {
             }
             divan::black_box(server);
         });
-        let head = ResponseMeta { status: 200, body: BodyLength::Known(body.len() as u64) };
+        let head = ResponseMeta { status: 200, body: BodyLength::Known(body.len() as u64), times: None };
         self.server.send_head(stream, &head, RESPONSE_FIELDS.into_iter(), false).expect("once");
         let mut rest = body.clone();
         loop {
@@ -152,7 +152,7 @@ fn exchange_without_fields(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         let stream = link.client.open(&meta, empty(), true).expect("there is room");
         link.up(|_, _| {});
-        let head = ResponseMeta { status: 204, body: BodyLength::None };
+        let head = ResponseMeta { status: 204, body: BodyLength::None, times: None };
         link.server.send_head(stream, &head, empty(), true).expect("once");
         link.down(|_, _| {});
         link.client.release(stream, ResetReason::Done);

@@ -32,6 +32,7 @@ mod item {
     pub(super) const DEADLINE: u16 = 0x000d;
     pub(super) const PORT: u16 = 0x000e;
     pub(super) const RESPONSE: u16 = 0x8010;
+    pub(super) const TIMES: u16 = 0x0011;
     /// Bytes of the fixed part of a request.
     pub(super) const REQUEST_LENGTH: usize = 47;
     /// Bytes of the fixed part of a response.

@@ -26,7 +26,7 @@ mod tlv;
 pub use connection::{Connection, OpenError, Role, StreamClosed};
 pub use event::Event;
 pub use head::{FieldRanges, RequestHead, ResponseHead, Trailers};
-pub use meta::{BodyLength, ClientTls, ClientVersion, RequestMeta, ResponseMeta, Scheme, StreamType, Trace};
+pub use meta::{BodyLength, ClientTls, ClientVersion, RequestMeta, ResponseMeta, Scheme, StreamType, Times, Trace};
 pub use output::Output;
 pub use reason::{CloseReason, ConnectionError, ResetReason};
 pub use settings::{PeerHello, Settings, VERSION_MAX, VERSION_MIN};

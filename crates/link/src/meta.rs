@@ -155,6 +155,15 @@ impl Default for RequestMeta<'_> {
     }
 }
 
+/// How long the tier that answers took, by its own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Microseconds from the request's head to the response's.
+    pub head_us: u32,
+    /// Of these, microseconds until the head of the application's answer had come; `None` when it was not asked.
+    pub upstream_us: Option<u32>,
+}
+
 /// What a response head says beside its header fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseMeta {
@@ -162,4 +171,6 @@ pub struct ResponseMeta {
     pub status: u16,
     /// What the head says of the body.
     pub body: BodyLength,
+    /// How long it took; for logs only.
+    pub times: Option<Times>,
 }

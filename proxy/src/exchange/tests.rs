@@ -124,7 +124,10 @@ impl Story {
         let deadline = wheel.deadline();
         let mut cx = Context::from_waker(Waker::noop());
         let Self { client, app, limits, body_done } = self;
-        let mut pump = std::pin::pin!(pump(client, app, &deadline, *limits, *body_done, |head| head.reason = None));
+        let mut pump =
+            std::pin::pin!(pump(client, app, &deadline, *limits, *body_done, |_: &mut _, head: &mut ResponseHead| {
+                head.reason = None
+            }));
         for tick in 0..10_000 {
             wheel.advance_to(tick);
             if let Poll::Ready(done) = pump.as_mut().poll(&mut cx) {

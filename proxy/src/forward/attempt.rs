@@ -56,7 +56,7 @@ impl Forwarder {
             let may_refuse = made <= policy.attempts && idempotent;
             upstream.refuse_statuses(if may_refuse { &policy.codes } else { &[] });
             let limits = self.limits(&deadlines);
-            let on_head = |head: &mut _| {
+            let on_head = |_: &mut D, head: &mut _| {
                 record.answered();
                 edit::response(forward, head);
             };

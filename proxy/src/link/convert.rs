@@ -3,7 +3,7 @@
 use bailey_http1::{
     Authority, BodyLength, Fields, Method, RequestHead, ResponseHead, Scheme, Target, Upgrade, Version,
 };
-use bailey_link::{ClientVersion, RequestMeta, ResponseMeta, StreamType, Trailers};
+use bailey_link::{ClientVersion, RequestMeta, ResponseMeta, StreamType, Times, Trailers};
 use bytes::Bytes;
 
 use std::ops::Range;
@@ -100,9 +100,9 @@ pub(crate) fn request_head(from: &bailey_link::RequestHead) -> Result<RequestHea
     })
 }
 
-/// The metadata of a response.
-pub(crate) fn response_meta(head: &ResponseHead) -> ResponseMeta {
-    ResponseMeta { status: head.status, body: to_link_length(head.body) }
+/// The metadata of a response, with the times of this tier.
+pub(crate) fn response_meta(head: &ResponseHead, times: Option<Times>) -> ResponseMeta {
+    ResponseMeta { status: head.status, body: to_link_length(head.body), times }
 }
 
 /// A response head as the outer tier sees it.

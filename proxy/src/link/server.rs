@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bailey_http1::{Fields, RequestHead, ResponseHead};
-use bailey_link::{CloseReason, Connection, Event, ResetReason as Code, Settings, StreamId, StreamType};
+use bailey_link::{CloseReason, Connection, Event, ResetReason as Code, Settings, StreamId, StreamType, Times};
 use bytes::Bytes;
 
 use super::channel::Channel;
@@ -130,12 +130,14 @@ pub struct LinkDownstream {
     channel: Channel,
     /// The last data carried the end; [`BodyEvent::End`] is still to be told.
     end_due: bool,
+    /// What the outer tier is told beside the head.
+    times: Option<Times>,
 }
 
 impl LinkDownstream {
     fn new(mut channel: Channel) -> Self {
         channel.set_reason(Code::Internal);
-        Self { channel, end_due: false }
+        Self { channel, end_due: false, times: None }
     }
 
     fn ended(&mut self) {
@@ -184,9 +186,13 @@ impl Downstream for LinkDownstream {
         let _ = self.channel.wire().act(send);
     }
 
+    fn took(&mut self, times: Times) {
+        self.times = Some(times);
+    }
+
     fn send_head(&mut self, head: ResponseHead, end: bool) {
         let stream = self.channel.stream();
-        let meta = convert::response_meta(&head);
+        let meta = convert::response_meta(&head, self.times);
         let _ = self.channel.wire().act(|connection| connection.send_head(stream, &meta, head.fields.iter(), end));
         if end {
             self.ended();

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bailey_http1::Fields;
-use bailey_link::{Event, ResetReason as Code};
+use bailey_link::{Event, ResetReason as Code, Times};
 use bytes::Bytes;
 
 use super::channel::Channel;
@@ -17,6 +17,7 @@ pub struct LinkStream {
     /// Where the frame of the head ends among all bytes of the connection.
     head_ends: u64,
     answered: bool,
+    times: Option<Times>,
     /// The last data carried the end; [`ResponseEvent::End`] is still to be told.
     end_due: bool,
 }
@@ -24,7 +25,12 @@ pub struct LinkStream {
 impl LinkStream {
     pub(crate) fn new(channel: Channel) -> Self {
         let head_ends = channel.wire().position();
-        Self { channel, head_ends, answered: false, end_due: false }
+        Self { channel, head_ends, answered: false, times: None, end_due: false }
+    }
+
+    /// What the other tier says of its own times; `None` before it answers, and of one that says nothing.
+    pub(crate) fn times(&self) -> Option<Times> {
+        self.times
     }
 
     fn lost(&self) -> UpstreamError {
@@ -63,11 +69,13 @@ impl LinkStream {
         head: &bailey_link::ResponseHead,
         end: Option<bool>,
     ) -> Poll<Result<ResponseEvent, UpstreamError>> {
+        let times = head.meta().times;
         let Ok(head) = convert::response_head(head) else { return Poll::Ready(Err(UpstreamError::Internal)) };
         Poll::Ready(Ok(match end {
             None => ResponseEvent::Informational(head),
             Some(end) => {
                 self.answered = true;
+                self.times = times;
                 ResponseEvent::Head { head, end }
             }
         }))

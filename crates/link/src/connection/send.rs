@@ -135,7 +135,7 @@ impl Connection {
             return Ok(());
         }
         slot.informational += 1;
-        let meta = ResponseMeta { status, body: crate::BodyLength::None };
+        let meta = ResponseMeta { status, body: crate::BodyLength::None, times: None };
         self.head_frame(stream, Kind::Informational, false, |out| {
             head::put_response(out, &meta).and_then(|()| head::put_fields(out, fields))
         })

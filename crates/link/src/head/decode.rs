@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{RequestHead, ResponseHead, Span, Trailers, item};
 use crate::tlv::{CRITICAL, Items, Torn};
-use crate::{BodyLength, ClientVersion, ResponseMeta, Scheme, StreamType};
+use crate::{BodyLength, ClientVersion, ResponseMeta, Scheme, StreamType, Times};
 
 /// The head cannot be used; only its stream suffers.
 #[derive(Debug)]
@@ -106,17 +106,19 @@ impl RequestHead {
 impl ResponseHead {
     pub(crate) fn read(payload: Bytes) -> Result<Self, Malformed> {
         let fields_at = fields_start(&payload)?;
-        let mut meta = None;
+        let (mut meta, mut times) = (None, None);
         for entry in Items::new(&payload[2..fields_at]) {
             let (kind, _, value) = entry?;
             match kind {
                 item::RESPONSE => meta = Some(response(value)?),
+                item::TIMES => times = Some(self::times(value)?),
                 unknown if unknown & CRITICAL != 0 => return Err(Malformed),
                 _ => {}
             }
         }
         check_fields(&payload[fields_at..])?;
-        Ok(Self { meta: meta.ok_or(Malformed)?, fields_at: fields_at as u32, payload })
+        let meta = ResponseMeta { times, ..meta.ok_or(Malformed)? };
+        Ok(Self { meta, fields_at: fields_at as u32, payload })
     }
 }
 
@@ -140,7 +142,14 @@ fn response(value: &[u8]) -> Result<ResponseMeta, Malformed> {
     if !(100..=999).contains(&status) {
         return Err(Malformed);
     }
-    Ok(ResponseMeta { status, body: body(exact(&fixed[2..])?)? })
+    Ok(ResponseMeta { status, body: body(exact(&fixed[2..])?)?, times: None })
+}
+
+/// One time or both; a later release may append more.
+fn times(value: &[u8]) -> Result<Times, Malformed> {
+    let (head, rest) = value.split_first_chunk().ok_or(Malformed)?;
+    let upstream = rest.first_chunk().map(|upstream| u32::from_be_bytes(*upstream));
+    Ok(Times { head_us: u32::from_be_bytes(*head), upstream_us: upstream })
 }
 
 fn exact<const N: usize>(value: &[u8]) -> Result<[u8; N], Malformed> {

@@ -56,6 +56,12 @@ pub(crate) fn put_response(out: &mut Vec<u8>, meta: &ResponseMeta) -> Result<(),
         fixed[..2].copy_from_slice(&meta.status.to_be_bytes());
         fixed[2..].copy_from_slice(&body(meta.body));
         tlv::put(out, item::RESPONSE, &fixed);
+        if let Some(times) = meta.times {
+            let mut both = [0; 8];
+            both[..4].copy_from_slice(&times.head_us.to_be_bytes());
+            both[4..].copy_from_slice(&times.upstream_us.unwrap_or_default().to_be_bytes());
+            tlv::put(out, item::TIMES, if times.upstream_us.is_some() { &both } else { &both[..4] });
+        }
         Ok(())
     })
 }

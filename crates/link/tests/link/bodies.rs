@@ -82,7 +82,7 @@ fn small() -> Settings {
 }
 
 fn ok() -> ResponseMeta {
-    ResponseMeta { status: 200, body: BodyLength::Unknown }
+    ResponseMeta { status: 200, body: BodyLength::Unknown, times: None }
 }
 
 /// The application's view of one stream.

@@ -5,7 +5,7 @@ use std::iter::empty;
 
 use bailey_link::{
     BodyLength, ClientTls, ClientVersion, CloseReason, Connection, Event, RequestMeta, ResetReason, ResponseMeta,
-    Scheme, Settings, StreamId, StreamType, Trace,
+    Scheme, Settings, StreamId, StreamType, Times, Trace,
 };
 use bytes::Bytes;
 
@@ -69,7 +69,9 @@ fn from_client(stream_type: StreamType, act: impl FnOnce(&mut Connection, Stream
 
 fn after_head(act: impl FnOnce(&mut Connection, StreamId)) -> Vec<u8> {
     let (_, mut server, stream) = opened(StreamType::Http);
-    server.send_head(stream, &ResponseMeta { status: 200, body: BodyLength::Unknown }, empty(), false).expect("once");
+    server
+        .send_head(stream, &ResponseMeta { status: 200, body: BodyLength::Unknown, times: None }, empty(), false)
+        .expect("once");
     written(&mut server);
     act(&mut server, stream);
     written(&mut server)
@@ -101,7 +103,9 @@ fn request() -> Vec<u8> {
 #[test]
 fn every_example_in_the_document_is_what_the_code_writes() {
     let field = |name: &'static [u8], value: &'static [u8]| [(name, value)].into_iter();
-    let known = ResponseMeta { status: 200, body: BodyLength::Known(5) };
+    let known = ResponseMeta { status: 200, body: BodyLength::Known(5), times: None };
+    let times = Some(Times { head_us: 1500, upstream_us: Some(1200) });
+    let timed = ResponseMeta { status: 204, body: BodyLength::None, times };
     let code: BTreeMap<String, Vec<u8>> = [
         ("hello", written(&mut Connection::client(Settings { name: "outer-1".into(), ..Settings::default() }))),
         ("request", request()),
@@ -113,6 +117,7 @@ fn every_example_in_the_document_is_what_the_code_writes() {
             "response",
             from_server(|it, id| it.send_head(id, &known, field(b"content-type", b"text/plain"), false).expect("once")),
         ),
+        ("timed", from_server(|it, id| it.send_head(id, &timed, empty(), true).expect("once"))),
         ("data", after_head(|it, id| assert_eq!(it.send_data(id, b"hello", true), Ok(5)))),
         ("trailers", after_head(|it, id| it.send_trailers(id, field(b"grpc-status", b"0")).expect("once"))),
         ("reset", from_client(StreamType::Http, |it, id| it.release(id, ResetReason::Cancelled))),

@@ -25,7 +25,7 @@ fn a_request_and_its_answer_cross_the_link() {
     assert_eq!(&data[..], b"ping");
     pair.server.consumed(stream, 4);
 
-    let answer = ResponseMeta { status: 200, body: BodyLength::Known(4) };
+    let answer = ResponseMeta { status: 200, body: BodyLength::Known(4), times: None };
     pair.server.send_head(stream, &answer, [(&b"server"[..], &b"x"[..])].into_iter(), false).unwrap();
     assert_eq!(pair.server.send_data(stream, b"pong", true), Ok(4));
     let events = pair.server_to_client();

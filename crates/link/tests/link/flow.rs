@@ -102,7 +102,7 @@ fn a_response_in_the_shared_window_is_credited_at_its_end_and_a_small_one_is_not
         let stream = open(&mut pair);
         pair.client.send_data(stream, b"", true).unwrap();
         pair.client_to_server();
-        let head = ResponseMeta { status: 200, body: BodyLength::Unknown };
+        let head = ResponseMeta { status: 200, body: BodyLength::Unknown, times: None };
         pair.server.send_head(stream, &head, empty(), false).unwrap();
         pair.server.send_data(stream, &vec![0; bytes], true).unwrap();
         pair.server_to_client();
@@ -120,7 +120,7 @@ fn a_slot_waits_for_the_last_credit_of_its_request() {
     let stream = open(&mut pair);
     pair.client.send_data(stream, b"x", true).unwrap();
     pair.client_to_server();
-    let head = ResponseMeta { status: 200, body: BodyLength::None };
+    let head = ResponseMeta { status: 200, body: BodyLength::None, times: None };
     pair.server.send_head(stream, &head, empty(), true).unwrap();
     pair.server_to_client();
     pair.client.release(stream, ResetReason::Done);

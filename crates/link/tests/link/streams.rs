@@ -2,7 +2,7 @@
 
 use bailey_link::{
     BodyLength, ClientTls, ClientVersion, CloseReason, Event, OpenError, RequestMeta, ResetReason, ResponseMeta,
-    Scheme, Settings, StreamClosed, StreamId, StreamType, Trace,
+    Scheme, Settings, StreamClosed, StreamId, StreamType, Times, Trace,
 };
 use bytes::Bytes;
 use std::iter::empty;
@@ -29,7 +29,7 @@ const DEFAULT: RequestMeta<'static> = RequestMeta {
 };
 
 fn status(status: u16) -> ResponseMeta {
-    ResponseMeta { status, body: BodyLength::Unknown }
+    ResponseMeta { status, body: BodyLength::Unknown, times: None }
 }
 
 /// A pair with one stream open on both sides.
@@ -72,6 +72,19 @@ fn all_metadata_arrives_as_it_was_sent() {
     assert_eq!(head.meta(), meta);
     let method = head.method_range();
     assert_eq!(&head.payload()[method.start as usize..method.end as usize], b"OPTIONS");
+}
+
+#[test]
+fn the_times_of_the_tier_that_answers_arrive_whole_in_part_or_not_at_all() {
+    let times = |upstream_us| Some(Times { head_us: 1500, upstream_us });
+    for times in [times(Some(1200)), times(None), None] {
+        let (mut pair, stream) = opened(&GET, true);
+        let meta = ResponseMeta { times, ..status(200) };
+        pair.server.send_head(stream, &meta, empty(), true).unwrap();
+        let events = pair.server_to_client();
+        let [Event::Response { head, .. }] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(head.meta(), meta);
+    }
 }
 
 #[test]

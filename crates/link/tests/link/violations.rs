@@ -241,7 +241,7 @@ fn a_status_out_of_place_costs_only_its_stream() {
     let meta = bailey_link::RequestMeta { method: b"GET", target: b"/", ..Default::default() };
     let stream = pair.client.open(&meta, std::iter::empty(), true).unwrap();
     pair.client_to_server();
-    let early = ResponseMeta { status: 103, body: bailey_link::BodyLength::None };
+    let early = ResponseMeta { status: 103, body: bailey_link::BodyLength::None, times: None };
     pair.server.send_head(stream, &early, std::iter::empty(), false).unwrap();
     let events = pair.server_to_client();
     assert!(matches!(&events[..], [Event::Reset { reason: ResetReason::Malformed, .. }]), "{events:?}");
