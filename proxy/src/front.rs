@@ -67,9 +67,9 @@ pub trait Serve: 'static {
 
 /// A head that was not accepted, and the answer it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Refused {
-    fate: Fate,
-    status: u16,
+pub(crate) struct Refused {
+    pub(crate) fate: Fate,
+    pub(crate) status: u16,
 }
 
 impl From<Refusal> for Refused {

@@ -90,15 +90,21 @@ impl PortNames {
 
 impl CertificateIndex for PortNames {
     fn find(&self, name: &str) -> Option<OwnedName> {
-        let snapshot = self.current.load();
-        let id = snapshot.table.listener_at(self.port, name.as_bytes())?;
-        let listener = snapshot.table.listener(id)?;
-        let tenant = match snapshot.table.tenant_of(id, name.as_bytes()) {
+        self.current.load().server_name(self.port, name)
+    }
+}
+
+impl Snapshot {
+    /// Who owns a canonical server name on a declared port, and its certificate. `None`: nobody does.
+    pub fn server_name(&self, port: u16, name: &str) -> Option<OwnedName> {
+        let id = self.table.listener_at(port, name.as_bytes())?;
+        let listener = self.table.listener(id)?;
+        let tenant = match self.table.tenant_of(id, name.as_bytes()) {
             Some(tenant) => tenant.clone(),
             // In a topology every name has an owner or is unknown; on a plain Gateway the listener owns its names.
-            None if snapshot.settings.tenants => return None,
+            None if self.settings.tenants => return None,
             None => listener.name.clone(),
         };
-        Some(OwnedName { tenant, certificate: snapshot.certificates.choose(listener, name) })
+        Some(OwnedName { tenant, certificate: self.certificates.choose(listener, name) })
     }
 }

@@ -254,11 +254,6 @@ impl TierOptions {
     }
 
     fn identity(&self) -> Identity {
-        let (tier, name) = match self.role {
-            Role::Outer { .. } => ("outer", "bailey-outer"),
-            Role::Inner { .. } => ("inner", "bailey-inner"),
-            Role::Gateway { .. } => ("gateway", "bailey"),
-        };
-        Identity { tier, name }
+        self.role.identity()
     }
 }

@@ -12,6 +12,7 @@ use crate::forward::address::canonical;
 use crate::snapshot::Snapshot;
 
 /// A request with everything that is known of where it comes from.
+#[derive(Clone)]
 pub(crate) struct Incoming {
     /// The head, without any field that the sender had no business to send.
     pub(crate) head: RequestHead,

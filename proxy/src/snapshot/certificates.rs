@@ -78,12 +78,17 @@ impl Certificates {
     /// The certificate of `listener` for a canonical server name: the first in the user's order that names the host, the
     /// exact name before a wildcard. `None`: there is none, and no other may stand in for it.
     pub fn choose(&self, listener: &Listener, name: &str) -> Option<Arc<CertifiedKey>> {
-        let usable = || listener.certificates.iter().filter_map(|reference| self.by_ref.get(reference));
-        let exact = usable().find(|loaded| {
+        self.choice(listener, name).map(|(_, key)| key)
+    }
+
+    /// The same, with the object it comes from.
+    pub fn choice<'l>(&self, listener: &'l Listener, name: &str) -> Option<(&'l CertificateRef, Arc<CertifiedKey>)> {
+        let usable = || listener.certificates.iter().filter_map(|at| self.by_ref.get(at).map(|loaded| (at, loaded)));
+        let exact = usable().find(|(_, loaded)| {
             loaded.names.iter().any(|host| matches!(host, HostPattern::Exact(exact) if **exact == *name))
         });
-        let found = exact.or_else(|| usable().find(|loaded| loaded.names.iter().any(|host| covers(host, name))));
-        found.map(|loaded| loaded.key.clone())
+        let covered = || usable().find(|(_, loaded)| loaded.names.iter().any(|host| covers(host, name)));
+        exact.or_else(covered).map(|(at, loaded)| (at, loaded.key.clone()))
     }
 
     /// Whether there is none at all.

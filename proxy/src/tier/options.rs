@@ -13,6 +13,7 @@ use bailey_translate::Scope;
 
 use super::LinkCredentials;
 use crate::access_log;
+use crate::forward::Identity;
 use crate::tls::public::CertificateIssuer;
 
 /// Which tier of what this is.
@@ -47,6 +48,16 @@ impl Role {
             Self::Inner { topology, tenant } => Scope::Inner { topology, tenant },
             Self::Gateway { namespace, name } => Scope::Gateway { namespace, name },
         }
+    }
+
+    /// How it names itself in logs and in `Proxy-Status`.
+    pub fn identity(&self) -> Identity {
+        let (tier, name) = match self {
+            Self::Outer { .. } => ("outer", "bailey-outer"),
+            Self::Inner { .. } => ("inner", "bailey-inner"),
+            Self::Gateway { .. } => ("gateway", "bailey"),
+        };
+        Identity { tier, name }
     }
 
     /// The labels that all its metrics carry.
