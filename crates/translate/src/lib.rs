@@ -9,6 +9,7 @@
 //! ```
 
 mod addresses;
+pub mod analysis;
 mod claims;
 mod diagnostics;
 mod durations;

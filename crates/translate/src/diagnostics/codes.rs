@@ -121,6 +121,13 @@ codes! {
     "BLY0104" NoEffectHere Info NoEffect:
         "The field is valid and has no effect where this configuration runs."
         => "";
+    "BLY0105" InvalidDocument Error Invalid:
+        "The document is not YAML, not a Kubernetes object, breaks the schema of its kind, or repeats another object. Nothing is \
+         served from a folder with such a document in it."
+        => "correct the document";
+    "BLY0106" NotRead Info NoEffect:
+        "Objects of this kind are none of Bailey's business. They are passed over."
+        => "";
     "BLY0201" HostInMatch Error UnsupportedValue:
         "A match holds a hostname. HTTPRouteMatch has no such field: the API server prunes it (a strict kubectl \
          refuses the object), and the rule then matches every host of the route."
@@ -164,6 +171,15 @@ codes! {
     "BLY0214" MatchRepeated Warning UnsupportedValue:
         "A list names the same header or query parameter twice. Only the first entry counts."
         => "remove the second entry";
+    "BLY0215" RuleUnreachable Warning NoEffect:
+        "No request reaches the rule: on every host, others come first for all that it matches."
+        => "remove the rule, or let it match something that the others do not";
+    "BLY0216" MatchUnreachable Warning NoEffect:
+        "No request reaches the rule by this match: others come first for all that it matches. The rule's other matches work."
+        => "remove the match, or let it match something that the others do not";
+    "BLY0217" MatchShadowed Info NoEffect:
+        "On some of its hosts, no request reaches the rule by this match: others come first there for all that it matches."
+        => "remove those hosts from the route, or let the rule match something that the others do not";
     "BLY0301" BackendNotFound Error BackendNotFound:
         "A backend names a Service that does not exist. Its share of the requests is answered 500."
         => "create the Service or correct the name";
@@ -255,6 +271,12 @@ codes! {
     "BLY0505" HostClaimedTwice Error HostnameConflict:
         "Two tenants claim the same hostname, or one claims a name under the other's wildcard. The first claim holds."
         => "leave the hostname to one of them";
+    "BLY0506" HostOfTwoTopologies Warning HostnameConflict:
+        "Two topologies grant names in common. Both claim them, and DNS decides which one is asked."
+        => "leave the hostname to one topology";
+    "BLY0507" HostUnused Info NoEffect:
+        "A hostname is granted to a tenant, and no route of the tenant has it. Requests for it are answered 404."
+        => "add a route for it, or take it from the tenant";
     "BLY0601" ParentNotFound Error NoMatchingParent:
         "A parentRef names a Gateway that does not exist."
         => "correct the parentRef or create the Gateway";
@@ -300,6 +322,9 @@ codes! {
     "BLY0615" TooManyRoutes Error NotAllowedByListeners:
         "The tenant has more routes than the topology grants it. The oldest are served, this one is not."
         => "remove routes, or ask the owner of the topology for more (tenants[].limits.routes)";
+    "BLY0616" ListenerUnused Info NoEffect:
+        "No route is attached to the listener. Its requests are answered 404."
+        => "attach a route to it, or remove it";
     "BLY0701" TopologyNotFound Error NotReady:
         "The topology or its tier configuration does not exist."
         => "create the IngressTopology";
@@ -327,6 +352,10 @@ codes! {
     "BLY0709" InvalidTopology Error Invalid:
         "The topology breaks a rule that its API definition states."
         => "correct the field";
+    "BLY0710" ClientAddressHidden Warning NoEffect:
+        "Nodes pass connections on with their own address, and nothing tells the outer tier the client's. Applications, limits and \
+         logs see a node's address instead."
+        => "set externalTrafficPolicy to Local, or say in spec.outer.clientAddress who tells the client's address";
     "BLY0801" CertificateNotFound Error InvalidCertificateRef:
         "A listener's certificate Secret does not exist. The listener shows no certificate and refuses connections."
         => "create the Secret or correct the name";
@@ -339,6 +368,10 @@ codes! {
     "BLY0804" CertificateUnusable Error InvalidCertificateRef:
         "The Secret lacks tls.crt or tls.key, or they are not PEM."
         => "store a PEM certificate chain in tls.crt and its key in tls.key";
+    "BLY0805" HostWithoutCertificate Warning InvalidCertificateRef:
+        "A host is served over HTTPS, no certificate of the listener names it, and nothing orders one. Clients that ask for it are \
+         refused in the handshake."
+        => "give the listener a certificate that names the host";
 }
 
 #[cfg(test)]
