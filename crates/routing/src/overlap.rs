@@ -3,6 +3,7 @@
 
 use crate::ir::{Conditions, PathMatch, RouteMatch, ValueMatch};
 use crate::matching::{is_grpc_method, prefix_ends_at, value_holds};
+use crate::pattern::Pattern;
 use crate::precedence::normal_prefix;
 
 /// How much of the requests of one match another one takes as well.
@@ -61,8 +62,29 @@ fn paths(front: &PathMatch, behind: &PathMatch) -> Overlap {
         (Prefix(prefix), GrpcMethod(_)) | (GrpcMethod(_), Prefix(prefix)) => {
             some(normal_prefix(prefix).matches('/').count() <= 2)
         }
+        (Regex(pattern), _) if takes_everything(pattern) => Overlap::All,
+        // The prefix `/` also takes `*`, the target of a request for the server as a whole (RFC 9112 3.2.4).
+        (Regex(_), Regex(_) | GrpcMethod(_)) if is_catch_all(front) => Overlap::All,
+        (Regex(_), Prefix(prefix)) if is_catch_all(front) && !normal_prefix(prefix).is_empty() => Overlap::All,
         (Regex(_), Regex(_) | Prefix(_) | GrpcMethod(_)) | (Prefix(_) | GrpcMethod(_), Regex(_)) => Overlap::Some,
     }
+}
+
+/// The path is an expression that every path meets which begins with a slash, written in one of the usual ways.
+pub(crate) fn is_catch_all(path: &PathMatch) -> bool {
+    let PathMatch::Regex(pattern) = path else { return false };
+    takes_everything(pattern) || matches!(bare(pattern), "/.*" | "/(.*)" | "(/.*)")
+}
+
+fn takes_everything(pattern: &Pattern) -> bool {
+    matches!(bare(pattern), ".*" | "(.*)")
+}
+
+/// Anchors change nothing: an expression has to match the whole path.
+fn bare(pattern: &Pattern) -> &str {
+    let text = pattern.as_str();
+    let text = text.strip_prefix('^').unwrap_or(text);
+    text.strip_suffix('$').unwrap_or(text)
 }
 
 fn some(some: bool) -> Overlap {

@@ -9,7 +9,7 @@ mod naive;
 use std::sync::Arc;
 
 use bailey_routing::ir::{Ir, Route, RouteId};
-use bailey_routing::{Change, Found, Overlap, RouteTable, compile, overlap};
+use bailey_routing::{Change, Found, Matched, Overlap, RouteTable, compile, overlap};
 use generate::Request;
 use proptest::prelude::*;
 
@@ -111,6 +111,30 @@ proptest! {
         let empty = ids.into_iter().fold(table, |table, id| table.apply([Change::RemoveRoute(id)]));
         prop_assert_eq!(empty.host_count(), 0);
         prop_assert_eq!(empty.digest(), compile(&Ir { routes: Vec::new(), ..ir }, None).digest());
+    }
+
+    #[test]
+    fn what_is_said_to_be_hidden_is_all_that_is_and_answers_nothing(ir in generate::ir(), requests in generate::requests()) {
+        let table = compile(&ir, None);
+        let key = |one: &Matched<'_>| (one.route().id.clone(), one.rule_index(), one.match_index());
+        let mut hidden = Vec::new();
+        for listed in table.listing() {
+            let found: Vec<_> = listed.hidden().iter().map(|one| key(&one.behind)).collect();
+            let taken = |at: usize| {
+                let behind = listed.matches[at].route_match();
+                listed.matches[..at].iter().any(|front| overlap(front.route_match(), behind) == Overlap::All)
+            };
+            let expected: Vec<_> =
+                (0..listed.matches.len()).filter(|at| taken(*at)).map(|at| key(&listed.matches[at])).collect();
+            prop_assert_eq!(&found, &expected);
+            hidden.extend(found.into_iter().map(|one| (listed.pattern.clone(), listed.listener.to_owned(), one)));
+        }
+        for (listener, host, request) in &requests {
+            let Some(id) = table.listener_named(listener) else { continue };
+            if let Found::Matched(found) = table.find(id, host.as_bytes(), request) {
+                prop_assert!(!hidden.contains(&(found.host().clone(), listener.clone(), key(&found))));
+            }
+        }
     }
 
     #[test]

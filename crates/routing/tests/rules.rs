@@ -4,6 +4,8 @@
 
 #[path = "rules/finding.rs"]
 mod finding;
+#[path = "rules/listing.rs"]
+mod listing;
 #[path = "rules/planning.rs"]
 mod planning;
 #[path = "rules/redirecting.rs"]

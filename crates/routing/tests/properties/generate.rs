@@ -65,7 +65,7 @@ fn path_match() -> impl Strategy<Value = PathMatch> {
     prop_oneof![
         3 => path_text().prop_map(|text| PathMatch::Exact(text.into())),
         5 => path_text().prop_map(|text| PathMatch::Prefix(text.into())),
-        1 => select(vec!["/a.*", "/[ab]+", ".*c", "/a|/b"]).prop_map(move |text| PathMatch::Regex(pattern(text))),
+        1 => select(vec!["/a.*", "/[ab]+", ".*c", "/a|/b", "/.*", "^.*$"]).prop_map(move |text| PathMatch::Regex(pattern(text))),
         1 => select(vec!["a", "b"]).prop_map(|text| PathMatch::GrpcMethod(text.into())),
     ]
 }
