@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod settings;
+pub mod uncovered;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::analyze::AnalyzeArgs;
 use crate::generate::Generate;
 use crate::up::UpArgs;
 use crate::version::VersionArgs;
@@ -24,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a whole topology on this machine, from a folder of Kubernetes YAML.
     Up(UpArgs),
+    /// Say everything that is wrong with objects, or probably not meant, before a cluster or a client does.
+    Analyze(AnalyzeArgs),
     /// Print files: the CRDs, shell completions, manual pages.
     #[command(subcommand)]
     Generate(Generate),

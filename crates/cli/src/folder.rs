@@ -19,6 +19,8 @@ use bailey_proxy::snapshot::{self, Snapshot};
 use bailey_proxy::source::file::Problem;
 use bailey_translate::{Diagnostic, Objects, Options};
 
+use clap::ValueEnum;
+
 use crate::output::{Exit, Failure};
 use assumed::Assumption;
 use backend::Behaviour;
@@ -39,7 +41,7 @@ pub struct Identity {
 }
 
 /// Where the objects are meant to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Setting {
     /// On this machine, as `bailey up` runs them: exactly what is in the files, and `LocalBackend`s as Services.
     Local,

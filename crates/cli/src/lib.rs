@@ -4,9 +4,11 @@
 
 use std::process::ExitCode;
 
+pub mod analyze;
 pub mod args;
 pub mod folder;
 pub mod generate;
+pub mod nearest;
 pub mod output;
 pub mod up;
 pub mod version;
@@ -28,6 +30,7 @@ pub fn run(cli: Cli) -> ExitCode {
 fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Up(args) => up::run(args),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Generate(what) => generate::run(&what),
         Command::Version(args) => version::run(&args),
     }

@@ -1,8 +1,14 @@
 //! The program as its users run it: what it prints, what it answers to mistakes, and with which exit code.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "commands/analyzing.rs"]
+mod analyzing;
+#[path = "commands/program.rs"]
+mod program;
+
 use std::fs;
-use std::process::{Command, Output, Stdio};
+
+use program::{assert_all, bailey};
 
 const FOLDER: &str = "
 apiVersion: gateway.networking.k8s.io/v1
@@ -14,16 +20,6 @@ spec:
     - {name: http, port: 80, protocol: HTTP}
     - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}}
 ";
-
-fn bailey(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bailey")).args(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-fn assert_all(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is missing:\n{text}");
-    }
-}
 
 #[test]
 fn ports_in_use_are_named_with_the_option_that_chooses_another() {

@@ -102,14 +102,14 @@ impl<'t> Listed<'t> {
                 Entry::Occupied(front) => Some(front.get()),
                 Entry::Vacant(_) => same.patterned.iter().find(takes_all),
             };
-            match front.or_else(|| catch_all.iter().find(takes_all)) {
-                Some(front) => found.push(Hidden { behind: *behind, front: *front, why: front.before(behind) }),
-                None => {
-                    equal.or_insert(*behind);
-                    same.patterned.extend(patterned.then_some(*behind));
-                    catch_all
-                        .extend(Some(*behind).filter(|one| one.route_match().is_some_and(|m| is_catch_all(&m.path))));
-                }
+            if let Some(front) = front.or_else(|| catch_all.iter().find(takes_all)) {
+                found.push(Hidden { behind: *behind, front: *front, why: front.before(behind) });
+                continue;
+            }
+            equal.or_insert(*behind);
+            same.patterned.extend(patterned.then_some(*behind));
+            if behind.route_match().is_some_and(|one| is_catch_all(&one.path)) {
+                catch_all.push(*behind);
             }
         }
         found

@@ -7,6 +7,8 @@
 
 mod hosts;
 mod listeners;
+mod shadows;
+mod source;
 mod topologies;
 
 use bailey_routing::RouteTable;
@@ -14,6 +16,7 @@ use bailey_routing::RouteTable;
 use crate::diagnostics::{Diagnostic, Sink};
 use crate::objects::Objects;
 use crate::translation::Scope;
+use source::Sources;
 
 /// A tier and the table that was compiled for it.
 #[derive(Clone, Debug)]
@@ -25,11 +28,13 @@ pub struct Tabled<'a> {
 }
 
 /// Everything there is to say about these objects as a whole. `tiers` are all tiers that are known of; what needs one that is
-/// missing is not said.
-pub fn analyse(objects: &Objects, tiers: &[Tabled<'_>]) -> Vec<Diagnostic> {
+/// missing is not said. `reported` is what their translations said already.
+pub fn analyse(objects: &Objects, tiers: &[Tabled<'_>], reported: &[Diagnostic]) -> Vec<Diagnostic> {
     let mut sink = Sink::default();
+    let sources = Sources::new(objects, reported);
     topologies::analyse(objects, &mut sink);
     for tier in tiers {
+        shadows::analyse(tier.table, &sources, &mut sink);
         match &tier.scope {
             Scope::Inner { topology, tenant } => hosts::analyse(objects, topology, tenant, tier.table, &mut sink),
             Scope::Gateway { namespace, name } => listeners::analyse(objects, namespace, name, tier.table, &mut sink),

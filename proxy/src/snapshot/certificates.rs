@@ -91,6 +91,11 @@ impl Certificates {
         exact.or_else(covered).map(|(at, loaded)| (at, loaded.key.clone()))
     }
 
+    /// Whether every certificate that a listener names can be used.
+    pub fn has_all(&self, listener: &Listener) -> bool {
+        listener.certificates.iter().all(|reference| self.by_ref.contains_key(reference))
+    }
+
     /// Whether there is none at all.
     pub fn is_empty(&self) -> bool {
         self.by_ref.is_empty()

@@ -67,6 +67,23 @@ fn a_name_gets_a_certificate_that_names_it_or_none() {
 }
 
 #[test]
+fn hosts_that_no_certificate_names_are_said_and_a_wildcard_covers_one_label() {
+    let route = serde_json::json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "r", "namespace": "shop"},
+        "spec": {"parentRefs": [{"name": "web"}], "hostnames": ["a.example.com", "*.b.example.com", "c.example.com", "x.b.example.com"]},
+    });
+    let said = |names: &[&str]| {
+        let values = [gateway("*.example.com"), secret(names), route.clone()];
+        let found = uncovered::analyse(&objects(&values), &scope(), &first(&values));
+        found.into_iter().map(|one| (one.code, one.field, one.message)).collect::<Vec<_>>()
+    };
+    let field = "spec.listeners[1].tls.certificateRefs".to_owned();
+    let message = "no certificate of listener https names *.b.example.com, c.example.com, x.b.example.com".to_owned();
+    assert_eq!(said(&["a.example.com"]), [(Code::HostWithoutCertificate, field, message)]);
+    assert_eq!(said(&["*.example.com", "*.b.example.com"]), []);
+}
+
+#[test]
 fn a_certificate_without_its_key_is_reported_and_harms_nothing_else() {
     let mut broken = secret(&["a.example.com"]);
     broken["stringData"]["tls.key"] = secret(&["a.example.com"])["stringData"]["tls.key"].clone();

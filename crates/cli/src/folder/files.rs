@@ -6,9 +6,51 @@ use std::path::{Path, PathBuf};
 
 use bailey_proxy::source::file::{self, Document, Problem};
 
+use super::Unreadable;
+use crate::nearest;
+
 /// The argument that means standard input, and its name in messages.
 pub const STDIN: &str = "-";
 const STDIN_NAME: &str = "<stdin>";
+
+/// Whether the arguments can be read at all: a path that leads nowhere is wrong use, not a finding.
+pub fn exist(paths: &[PathBuf]) -> Result<(), Unreadable> {
+    let problem = |path: &PathBuf| {
+        let place = |message| Problem { file: path.display().to_string().into(), line: 0, column: 0, message };
+        if path.as_os_str() == STDIN {
+            return None;
+        }
+        match std::fs::metadata(path) {
+            Err(error) => Some(place(format!("cannot be read: {error}; check the path{}", advice(path)))),
+            Ok(found) if found.is_dir() && all_below(path).is_empty() => {
+                let message =
+                    "has no .yaml, .yml or .json file, and nothing below it has; give the files that hold your objects";
+                Some(place(message.to_owned()))
+            }
+            Ok(_) => None,
+        }
+    };
+    let problems: Vec<Problem> = paths.iter().filter_map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Unreadable(problems)) }
+}
+
+/// What the path probably should be: the nearest name beside it.
+fn advice(path: &Path) -> String {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { return String::new() };
+    let beside = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let names: Vec<String> = beside.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    match nearest::of(&name, names.iter().map(String::as_str)) {
+        Some(near) => format!(", perhaps {}", path.with_file_name(near).display()),
+        None => String::new(),
+    }
+}
+
+fn all_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = file::list(folder).unwrap_or_default();
+    found.extend(folders(folder).iter().flat_map(|inner| all_below(inner)));
+    found
+}
 
 /// All documents of these arguments, in their order, and what cannot be read. A file that two arguments mean is read once.
 pub fn read(paths: &[PathBuf]) -> (Vec<Document>, Vec<Problem>) {

@@ -15,7 +15,7 @@ fn with_header(value: &str) -> Rule {
 fn hidden(routes: Vec<Route>) -> Vec<(usize, String, usize, Criterion)> {
     let table = table(routes);
     let all = table.listing();
-    let hidden = all.iter().flat_map(|listed| listed.hidden());
+    let hidden = all.iter().flat_map(bailey_routing::Listed::hidden);
     hidden.map(|h| (h.behind.rule_index(), h.front.route().id.name.to_string(), h.front.rule_index(), h.why)).collect()
 }
 

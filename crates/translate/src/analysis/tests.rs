@@ -36,14 +36,86 @@ fn route(namespace: &str, parent: &str, host: &str) -> serde_json::Value {
 
 /// Codes and fields of what is said about the tiers of these scopes.
 fn said(objects: &Objects, scopes: &[Scope]) -> Vec<String> {
-    let tables: Vec<_> =
-        scopes.iter().map(|scope| compile(&translate(objects, scope, Options::default()).ir, None)).collect();
+    let translations: Vec<_> = scopes.iter().map(|scope| translate(objects, scope, Options::default())).collect();
+    let tables: Vec<_> = translations.iter().map(|one| compile(&one.ir, None)).collect();
+    let reported: Vec<_> = translations.into_iter().flat_map(|one| one.diagnostics).collect();
     let tiers: Vec<_> =
         scopes.iter().zip(&tables).map(|(scope, table)| Tabled { scope: scope.clone(), table }).collect();
-    analyse(objects, &tiers)
+    analyse(objects, &tiers, &reported)
         .iter()
         .map(|found| format!("{} {} {}", found.code.name(), found.object, found.field))
         .collect()
+}
+
+fn gateway() -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "web", "namespace": "a"},
+        "spec": {"gatewayClassName": "bailey", "listeners": [
+            {"name": "http", "port": 80, "protocol": "HTTP"}, {"name": "more", "port": 81, "protocol": "HTTP"},
+        ]},
+    })
+}
+
+/// What is said about routes of the Gateway, with its message.
+fn hidden(routes: &[serde_json::Value]) -> Vec<(String, String)> {
+    let all: Vec<_> = [gateway()].into_iter().chain(routes.iter().cloned()).collect();
+    let objects = objects(&all);
+    let scope = Scope::Gateway { namespace: "a".into(), name: "web".into() };
+    let translation = translate(&objects, &scope, Options::default());
+    let table = compile(&translation.ir, None);
+    let found = analyse(&objects, &[Tabled { scope, table: &table }], &translation.diagnostics);
+    found.into_iter().map(|one| (format!("{} {} {}", one.code.name(), one.object, one.field), one.message)).collect()
+}
+
+fn with_rules(name: &str, hosts: &[&str], rules: &serde_json::Value) -> serde_json::Value {
+    let mut route = route("a", "web", "x");
+    route["metadata"]["name"] = name.into();
+    route["spec"]["hostnames"] = serde_json::json!(hosts);
+    route["spec"]["rules"] = rules.clone();
+    route
+}
+
+fn prefix(path: &str) -> serde_json::Value {
+    serde_json::json!({"path": {"type": "PathPrefix", "value": path}})
+}
+
+#[test]
+fn a_rule_that_nothing_reaches_is_said_at_the_field_that_was_written() {
+    // The first rule is left out for its path, the second rule's first match too; fields still are those of the object.
+    let rules = serde_json::json!([
+        {"matches": [prefix("a")]},
+        {"matches": [prefix("b"), prefix("/a"), prefix("/b")]},
+        {"matches": [prefix("/a")]},
+        {"matches": [prefix("/b/"), prefix("/c")]},
+    ]);
+    let found = hidden(&[with_rules("web", &["x.example"], &rules)]);
+    let expected = [
+        (
+            "RuleUnreachable HTTPRoute a/web spec.rules[2]",
+            "no request reaches the rule: spec.rules[1].matches[1] of the same route takes all of them, because its rule stands \
+             before this one",
+        ),
+        (
+            "MatchUnreachable HTTPRoute a/web spec.rules[3].matches[0]",
+            "no request reaches the rule by this match: spec.rules[1].matches[2] of the same route takes all of them, because \
+             its rule stands before this one",
+        ),
+    ];
+    assert_eq!(found, expected.map(|(field, message)| (field.to_owned(), message.to_owned())));
+}
+
+#[test]
+fn the_route_that_wins_is_named_and_where_it_does_not_everywhere_the_hosts_are() {
+    let rules = serde_json::json!([{"backendRefs": []}]);
+    let found =
+        hidden(&[with_rules("a", &["x.example"], &rules), with_rules("b", &["x.example", "y.example"], &rules)]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].0, "MatchShadowed HTTPRoute a/b spec.rules[0]");
+    assert_eq!(
+        found[0].1,
+        "on x.example, spec.rules[0] of HTTPRoute a/a takes all of them, because its route comes first by namespace and name \
+         (in a cluster the older route would)"
+    );
 }
 
 #[test]
