@@ -2,6 +2,7 @@
 //! rules: the code is the rule's id, its remedy the help.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use bailey_translate::{Code, Severity};
 use serde::Serialize;
@@ -190,7 +191,8 @@ fn uri(path: &str) -> String {
         if plain(byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
         }
         uri
     })

@@ -131,7 +131,7 @@ fn sarif_has_rules_with_help_and_results_with_places() {
         assert!(!rule["help"]["text"].as_str().unwrap().is_empty());
         assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
         let place = &result["locations"][0]["physicalLocation"];
-        assert!(place["artifactLocation"]["uri"].as_str().unwrap().ends_with(".yaml"), "{result}");
+        assert!(place["artifactLocation"]["uri"].as_str().unwrap().contains(".yaml"), "{result}");
         assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
     }
     let notes = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
@@ -162,17 +162,17 @@ fn a_path_that_leads_nowhere_is_wrong_use_and_the_nearest_is_named() {
 /// Rules of one host, all with the path `/`, would be compared with each other by a naive search.
 #[test]
 fn ten_thousand_rules_of_one_host_are_analysed() {
-    let mut routes = String::new();
-    for route in 0..625 {
+    let route = |route: usize| {
         let rule = |rule: usize| {
             format!("    - matches: [{{headers: [{{name: x, value: v{}}}]}}]\n", (route * 16 + rule) % 9999)
         };
         let rules: String = (0..16).map(rule).collect();
-        routes.push_str(&format!(
+        format!(
             "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: r{route:03}, namespace: a}}\nspec:\n  \
              parentRefs: [{{name: main}}]\n  hostnames: [a.example.com]\n  rules:\n{rules}"
-        ));
-    }
+        )
+    };
+    let routes: String = (0..625).map(route).collect();
     let output = bailey_with_input(&["analyze", "-", "-o", "json"], &routes);
     let whole: Value = serde_json::from_slice(&output.stdout).unwrap();
     let hidden: Vec<&Value> =
