@@ -6,7 +6,7 @@ CARGO ?= cargo
 CRATES := bailey-crds bailey-http1 bailey-link bailey-routing bailey-translate bailey-kit bailey-operator bailey-proxy bailey
 FUZZ_SECONDS ?= 60
 # Pages of docs/ that `bailey generate` prints.
-PAGES := diagnostics metrics
+PAGES := access-log diagnostics metrics
 
 .PHONY: help
 help: ## Print this list

@@ -92,27 +92,32 @@ pub enum AccessLogFormat {
 }
 
 /// The fields of a line, in their order. `header.<name>` is a field of the request.
-pub const ACCESS_LOG_FIELDS: [&str; 20] = [
+pub const ACCESS_LOG_FIELDS: [&str; 25] = [
     "time",
     "tier",
     "request_id",
+    "trace_id",
     "client",
     "tenant",
     "route",
-    "method",
     "scheme",
+    "method",
     "host",
     "target",
     "protocol",
+    "user_agent",
+    "referer",
     "status",
+    "error",
+    "reason",
     "bytes_in",
     "bytes_out",
     "duration_us",
     "upstream_us",
+    "inner_us",
+    "application_us",
     "upstream_address",
-    "error",
-    "user_agent",
-    "referer",
+    "attempts",
 ];
 
 /// Which fields a line has. A name is that of the log, such as `user_agent`; `header.<name>` is a field of the request.

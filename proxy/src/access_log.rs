@@ -1,33 +1,40 @@
 //! The access log: one line a request, as JSON or in the Combined Log Format.
 //!
 //! A worker renders lines into a buffer of its own and hands whole buffers to one writer thread through a bounded channel; a writer that is too slow
-//! costs lines, which are counted, and never a request. What must not be in a log never reaches [`Entry`]: there is no field for a cookie or an
+//! costs lines, which are counted, and never a request. What the request says is rendered when it comes, into a [`Draft`] whose memory is used again,
+//! so that nothing of a head has to be kept; the rest when it is over. What must not be in a log never gets here: there is no field for a cookie or an
 //! authorization, and the values of query parameters that commonly carry secrets are blanked.
 
+mod appender;
+mod clock;
 mod escape;
 mod field;
+mod put;
 mod writer;
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
-use bailey_http1::Fields;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use bailey_http1::RequestHead;
 use tokio::sync::Notify;
 
+pub use appender::{Appender, Reopen};
 pub use field::{Field, FieldSet};
 pub use writer::{Counts, Sink, Writer};
+
+use clock::Clock;
 
 #[cfg(test)]
 mod tests;
 
 /// A buffer is handed over when it has grown to this size, or at the next [`AccessLog::flush`].
 const BUFFER_BYTES: usize = 32 << 10;
+/// Drafts whose memory is kept for other requests, and how much of it each may have.
+const SPARE: usize = 256;
+const SPARE_BYTES: usize = 4 << 10;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,51 +77,55 @@ pub struct Options {
     pub headers: Arc<[LoggedHeader]>,
 }
 
-/// What is known of one request at its end.
+/// What is known of one request at its end, beside its [`Draft`].
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// When the request's head was complete.
-    pub time: SystemTime,
+    pub began: Instant,
     /// Which tier writes the line: `outer`, `inner` or `gateway`.
     pub tier: &'a str,
-    /// The request's id, the same on both tiers.
-    pub request_id: &'a str,
+    /// The request's id as text, once it has one.
+    pub request_id: Option<&'a [u8]>,
+    /// The trace as text, where the tier traces.
+    pub trace_id: Option<&'a [u8]>,
     /// The client's address as this tier knows it.
-    pub client: IpAddr,
+    pub client: Option<IpAddr>,
     /// The tenant whose host it was.
     pub tenant: Option<&'a str>,
     /// The route that matched, `Kind/namespace/name`.
     pub route: Option<&'a str>,
-    /// The request method.
-    pub method: &'a [u8],
     /// `http` or `https`.
     pub scheme: &'a str,
-    /// The canonical host.
-    pub host: &'a [u8],
-    /// Path and query as the client sent them.
-    pub target: &'a [u8],
-    /// The client's protocol: `HTTP/1.1`, `HTTP/2.0`.
-    pub protocol: &'a str,
-    /// Status of the answer; 0 when the client was gone before there was one.
+    /// Status of the answer.
     pub status: u16,
+    /// Error type of `Proxy-Status` (RFC 9209), when this tier made the answer.
+    pub error: Option<&'a str>,
+    /// What went wrong, as the metrics call it.
+    pub reason: Option<&'a str>,
     /// Bytes of the request body.
     pub bytes_in: u64,
     /// Bytes of the response body.
     pub bytes_out: u64,
     /// From the request's head to the end of the answer.
     pub duration: Duration,
-    /// From the request's head to the head of the answer from upstream.
+    /// From the moment the request was handed on to the head of its answer.
     pub upstream: Option<Duration>,
-    /// Where the request was sent: an endpoint or a tier.
-    pub upstream_address: Option<&'a str>,
-    /// Error type of `Proxy-Status` (RFC 9209), when this tier made the answer.
-    pub error: Option<&'a str>,
-    /// The `User-Agent` field.
-    pub user_agent: Option<&'a [u8]>,
-    /// The `Referer` field; its query is blanked like the target's.
-    pub referer: Option<&'a [u8]>,
-    /// The fields of the request, or those of them that [`Options::headers`] names.
-    pub headers: &'a Fields,
+    /// What of it the next tier took, in its own words.
+    pub inner_us: Option<u32>,
+    /// What of it the next tier waited for the application.
+    pub application_us: Option<u32>,
+    /// The endpoint the request was sent to last.
+    pub upstream_address: Option<SocketAddr>,
+    /// How often it was sent.
+    pub attempts: u8,
+}
+
+/// What a request's own head has to say in its line, rendered. Empty for one whose head could not be read.
+#[derive(Debug, Default)]
+pub struct Draft {
+    text: Vec<u8>,
+    /// Where the second part of a line in the Combined Log Format begins.
+    second: usize,
 }
 
 /// One worker's end of the log.
@@ -124,35 +135,48 @@ pub struct AccessLog {
     /// Told when a first line waits for [`Self::flush`].
     waits: Rc<Notify>,
     state: RefCell<State>,
+    spare: RefCell<Vec<Vec<u8>>>,
 }
 
-#[derive(Default)]
 struct State {
     buffer: Vec<u8>,
     lines: u64,
-    second: u64,
-    /// The time down to the second, rendered once a second.
-    stamp: String,
+    clock: Clock,
 }
 
 impl AccessLog {
     /// A log that hands its lines to `sink`, and tells `waits` when a first one is there to be flushed.
     pub fn new(options: Options, sink: Sink, waits: Rc<Notify>) -> Self {
-        Self { options, sink, waits, state: RefCell::default() }
+        let state = State { buffer: Vec::new(), lines: 0, clock: Clock::new(options.format) };
+        Self { options, sink, waits, state: RefCell::new(state), spare: RefCell::default() }
     }
 
-    /// The fields of requests that it wants.
-    pub fn headers(&self) -> &[LoggedHeader] {
-        &self.options.headers
+    /// Renders what the line of this request will say of its head.
+    pub fn draft(&self, head: &RequestHead) -> Draft {
+        let mut text = self.spare.borrow_mut().pop().unwrap_or_default();
+        let second = match self.options.format {
+            Format::Json => {
+                field::request(&mut text, head, &self.options);
+                0
+            }
+            Format::Clf => field::clf_request(&mut text, head, &self.options),
+        };
+        Draft { text, second }
     }
 
     /// Adds the line of one request.
-    pub fn write(&self, entry: &Entry<'_>) {
+    pub fn write(&self, draft: Draft, entry: &Entry<'_>) {
         let state = &mut *self.state.borrow_mut();
-        state.tick(entry.time, self.options.format);
+        let stamp = state.clock.stamp(entry.began, entry.duration);
+        let Draft { mut text, second } = draft;
         match self.options.format {
-            Format::Json => field::json(&mut state.buffer, entry, &self.options, &state.stamp),
-            Format::Clf => field::clf(&mut state.buffer, entry, &self.options, &state.stamp),
+            Format::Json => field::json(&mut state.buffer, &text, entry, &self.options, stamp),
+            Format::Clf => field::clf(&mut state.buffer, text.split_at(second), entry, &self.options, stamp),
+        }
+        text.clear();
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE && text.capacity() <= SPARE_BYTES {
+            spare.push(text);
         }
         state.lines += 1;
         if state.lines == 1 {
@@ -180,23 +204,5 @@ impl AccessLog {
 impl Drop for AccessLog {
     fn drop(&mut self) {
         self.flush();
-    }
-}
-
-impl State {
-    fn tick(&mut self, time: SystemTime, format: Format) {
-        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        if since.as_secs() == self.second && !self.stamp.is_empty() {
-            return;
-        }
-        self.second = since.as_secs();
-        self.stamp.clear();
-        let now = Timestamp::from_second(since.as_secs().cast_signed()).unwrap_or_default().to_zoned(TimeZone::UTC);
-        let pattern = match format {
-            Format::Json => "%Y-%m-%dT%H:%M:%S",
-            Format::Clf => "%d/%b/%Y:%H:%M:%S +0000",
-        };
-        // Writing to a String cannot fail.
-        let _ = write!(self.stamp, "{}", now.strftime(pattern));
     }
 }

@@ -53,7 +53,8 @@ pub struct Args {
     /// File with the token that opens the page; without it the page is shown over loopback only.
     #[arg(long, value_name = "FILE", env = "BAILEY_ADMIN_TOKEN_FILE", requires = "admin")]
     pub admin_token_file: Option<PathBuf>,
-    /// Where access log lines go when the topology asks for them: a file, or `-` for standard output.
+    /// Where access log lines go when the topology asks for them: a file, or `-` for standard output. A file is
+    /// opened anew after SIGHUP, so that it can be rotated.
     #[arg(long, value_name = "FILE", default_value = "-", env = "BAILEY_ACCESS_LOG")]
     pub access_log: PathBuf,
     /// File that keeps the last good configuration, for a start when the folder cannot be read.
@@ -124,14 +125,20 @@ impl Args {
             plaintext_link: self.plaintext_link,
             admin: self.admin,
             admin_token: self.admin_token_file.as_deref().map(AdminToken::read).transpose()?,
-            access_log: match self.access_log.to_str() {
-                Some("-") => LogTarget::Stdout,
-                Some(_) | None => LogTarget::File(self.access_log.clone()),
+            access_log: if self.logs_to_a_file() {
+                LogTarget::File(self.access_log.clone())
+            } else {
+                LogTarget::Stdout
             },
             local: self.local,
             drain: DrainTimes { accept: self.drain_accept.map(seconds), finish: self.drain_finish.map(seconds) },
             ..TierOptions::new(self.role())
         })
+    }
+
+    /// Whether access log lines go to a file, which may have to be opened anew.
+    pub fn logs_to_a_file(&self) -> bool {
+        self.access_log.as_os_str() != "-"
     }
 
     /// Clap has made sure that what a tier needs is there.

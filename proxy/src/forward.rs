@@ -165,7 +165,7 @@ impl Forwarder {
         let serving = self.serving();
         let active = &self.counter.shard().active_requests;
         active.add(1);
-        let mut record = Record::new(&serving, &head);
+        let mut record = Record::new(&serving, Some(&head));
         let visible = |port| self.visible(port);
         match arrival::arrive(&serving.snapshot, from, head, visible, || self.ids.request()) {
             Ok(mut incoming) => {
@@ -206,6 +206,7 @@ impl Forwarder {
                 edit::request(&forward, incoming, snapshot.settings.forwarded);
                 let taps = self.copies(&forward, &incoming.head);
                 let about = attempt::about(from, &listener.name, incoming);
+                record.goes_to(serving, forward.upstream);
                 self.attempts(&forward, incoming, &about, taps, down, record).await
             }
         }
@@ -318,9 +319,10 @@ impl Serve for Forwarder {
         self.answer(Sender::Client(info), down, head).await;
     }
 
-    fn refused(&self, _info: &ConnectionInfo, fate: Fate, status: u16) {
+    fn refused(&self, info: &ConnectionInfo, fate: Fate, status: u16) {
         let serving = self.serving();
-        let mut record = Record::new(&serving, &RequestHead::default());
+        let mut record = Record::new(&serving, None);
+        record.came_from(info.proxied.unwrap_or(info.peer).ip(), info.listener.https);
         record.failed(ProxyError::client(fate));
         record.sent(status, 0);
         record.finish(self, &serving);

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod page;
 pub mod respond;
 mod seats;
+mod secrets;
 pub mod serve;
 pub mod snapshot;
 pub mod source;
@@ -33,6 +34,7 @@ pub mod tls;
 pub mod upstream;
 pub mod worker;
 
+pub use secrets::secret_parameters;
 pub use tier::{
     Address, Applied, DrainTimes, LinkCredentials, LogTarget, Role, StartError, Tier, TierHandle, TierOptions,
 };

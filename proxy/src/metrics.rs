@@ -23,7 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use histogram::{Count, Exemplar, Total};
 pub use scrape::{Scrape, Sources, route_label};
-pub use shard::{Counter, Done, Meter, Shard};
+pub use shard::{Counter, Done, Hop, Meter, Shard};
 
 use crate::snapshot::Snapshot;
 
@@ -77,7 +77,9 @@ impl Metrics {
         let shards = self.shards();
         let configured = scrape::Configured::of(&snapshot.table);
         for shard in shards {
-            if shard.requests.retain(|key| configured.has_route(key)) {
+            let requests = shard.requests.retain(|key| configured.has_route(key));
+            let attempts = shard.attempts.retain(|key| configured.has_upstream(key));
+            if requests || attempts {
                 shard.retired.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bailey_crds::IngressTopology;
-use bailey_kit::signal;
+use bailey_kit::signal::{self, Hangups};
 use bailey_translate::{Object, Objects, Severity, local_notes};
 use serde_json::Value;
 
@@ -48,6 +48,8 @@ fn listed(problems: &[Problem]) -> String {
 /// Runs until a signal ends it.
 pub async fn serve(args: &Args) -> Result<(), ServeError> {
     let shutdown = signal::shutdown().map_err(ServeError::Signal)?;
+    let mut hangups =
+        if args.logs_to_a_file() { Hangups::listen().map_err(ServeError::Signal)? } else { Hangups::ignore() };
     let failed = |source| ServeError::Watch { folder: args.config.display().to_string(), source };
     let config = Config::first(args)?;
     let mut changes = watch::watch(&args.config).map_err(failed)?;
@@ -69,6 +71,7 @@ pub async fn serve(args: &Args) -> Result<(), ServeError> {
             }
             more = changes.next() => if more { reload(args, &tier) },
             () = link.changed() => link.reload(&tier),
+            () = hangups.next() => tier.reopen_log(),
         }
     }
 }

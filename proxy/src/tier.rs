@@ -20,7 +20,7 @@ use bailey_kit::readiness::Readiness;
 use bailey_translate::{Diagnostic, Objects, Options};
 use tokio::sync::{mpsc, watch};
 
-use crate::access_log::Writer;
+use crate::access_log::{Reopen, Writer};
 use crate::forward::{Identity, LogFile};
 use crate::limits::Tenants;
 use crate::link::LinkSecurity;
@@ -92,6 +92,7 @@ pub struct TierHandle {
     phase: watch::Sender<DrainPhase>,
     admin: Option<AdminServer>,
     log: Option<Writer>,
+    reopen: Reopen,
 }
 
 struct WorkerThread {
@@ -118,7 +119,8 @@ impl Tier {
         let first = build(objects, &options.role.scope(), options.translation(), &current.load());
         let admission = Admission::with_defaults();
         let ports = Ports::new(&options, current.clone());
-        let (log, sink) = match options.access_log.open() {
+        let reopen = Reopen::default();
+        let (log, sink) = match options.access_log.open(&reopen) {
             Some(to) => Writer::start(to)
                 .map(|(writer, sink)| (Some(writer), Some(LogFile { sink, unless_told: options.log_requests.clone() })))
                 .map_err(StartError::Thread)?,
@@ -137,6 +139,7 @@ impl Tier {
             phase,
             admin: None,
             log,
+            reopen,
             options,
         };
         handle.start_workers(&follow, sink.as_ref())?;
@@ -186,6 +189,11 @@ impl TierHandle {
         {
             tracing::debug!("a worker takes no more commands");
         }
+    }
+
+    /// Opens the file of the access log anew, so that it can be rotated.
+    pub fn reopen_log(&self) {
+        self.reopen.ask();
     }
 
     /// Notes whether the configuration is an old one from disk because its source cannot be read.

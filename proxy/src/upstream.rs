@@ -277,6 +277,14 @@ impl Upstream {
         self.failure
     }
 
+    /// The status that was refused, if one was.
+    pub fn refused_status(&self) -> Option<u16> {
+        match self.failure {
+            Some(UpstreamError::Status(status)) => Some(status),
+            Some(_) | None => None,
+        }
+    }
+
     /// Reports an answer with one of these statuses as [`UpstreamError::Status`] instead of passing it on. For attempts that are not the last.
     pub fn refuse_statuses(&mut self, codes: &[u16]) {
         self.refused = (!codes.is_empty()).then(|| codes.into());

@@ -1,5 +1,6 @@
 //! `bailey generate`: files that are made from the code itself, so that they cannot go out of date.
 
+mod access_log;
 mod metrics;
 
 use std::io::{self, Write};
@@ -19,6 +20,8 @@ pub enum Generate {
     Crd,
     /// The table of everything that can be reported about an object, as Markdown.
     Diagnostics,
+    /// The fields of the access log, as Markdown.
+    AccessLog,
     /// The metrics of a tier, as Markdown.
     Metrics,
     /// A completion script for a shell.
@@ -93,6 +96,7 @@ pub fn generate(what: &Generate, out: &mut impl Write) -> Result<(), GenerateErr
     match what {
         Generate::Crd => crds(out),
         Generate::Diagnostics => diagnostics(out),
+        Generate::AccessLog => out.write_all(access_log::page().as_bytes()).map_err(stdout),
         Generate::Metrics => out.write_all(metrics::page().as_bytes()).map_err(stdout),
         Generate::Completion { shell } => completion(*shell, out),
         Generate::Man { out: None } => clap_mangen::Man::new(command()).render(out).map_err(stdout),
@@ -166,6 +170,15 @@ mod tests {
         let table = text(&Generate::Diagnostics);
         assert_eq!(table.lines().filter(|line| line.starts_with("| `BLY")).count(), Code::ALL.len());
         assert!(table.lines().filter(|line| line.starts_with('|')).all(|line| line.matches(" | ").count() == 4));
+    }
+
+    #[test]
+    fn every_field_and_every_secret_of_the_log_is_on_its_page() {
+        let page = text(&Generate::AccessLog);
+        for field in bailey_crds::ACCESS_LOG_FIELDS {
+            assert_eq!(page.matches(&format!("\n| `{field}` |")).count(), 1, "{field}");
+        }
+        assert!(bailey_proxy::secret_parameters().all(|name| page.contains(&format!("`{name}`"))));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use bailey_kit::{logging, signal};
+use bailey_kit::logging;
+use bailey_kit::signal::{self, Hangups};
 use bailey_proxy::source::watch;
 use bailey_proxy::tier::{DrainTimes, LogTarget};
 use bailey_translate::Severity;
@@ -72,6 +73,7 @@ fn start(args: UpArgs) -> Result<(), UpError> {
 
 async fn up(args: UpArgs) -> Result<(), UpError> {
     let shutdown = signal::shutdown()?;
+    let mut hangups = if args.access_log_file.is_some() { Hangups::listen()? } else { Hangups::ignore() };
     let state = args.state.unwrap_or_else(default_state);
     let failed = |source| UpError::Watch { folder: args.dir.display().to_string(), source };
     let options = LocalOptions {
@@ -81,8 +83,8 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
         ports: BTreeMap::from([(80, args.http_port), (443, args.https_port)]),
         admin_port: args.admin_port,
         workers: args.workers.into(),
-        access_log: LogTarget::Stdout,
-        log_requests: args.access_log,
+        access_log: args.access_log_file.clone().map_or(LogTarget::Stdout, LogTarget::File),
+        log_requests: args.access_log || args.access_log_file.is_some(),
         drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(5)) },
     };
     let mut local = Local::start(options).await?;
@@ -97,6 +99,7 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
                 local.stop().await;
                 return Ok(());
             }
+            () = hangups.next() => local.reopen_logs(),
             more = changes.next() => if more { follow(&mut local).await },
         }
     }

@@ -1,4 +1,4 @@
-//! Waits for the signals that end a process.
+//! Waits for signals: those that end a process, and the one that log rotation sends.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,6 +18,31 @@ impl Shutdown {
             Self::Terminate => "SIGTERM",
             Self::Interrupt => "SIGINT",
         }
+    }
+}
+
+/// SIGHUP, again and again: log files were moved away.
+pub struct Hangups(Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    /// Listens from now on, which takes from the signal that it ends the process. Errors when the system refuses a handler.
+    pub fn listen() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(|signal| Self(Some(signal)))
+    }
+
+    /// Never one: for processes that have no log file, which the signal ends as usual.
+    pub fn ignore() -> Self {
+        Self(None)
+    }
+
+    /// Waits for the next.
+    pub async fn next(&mut self) {
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }
 

@@ -68,11 +68,17 @@ impl Writer {
 }
 
 fn write_all(incoming: &Receiver<(Vec<u8>, u64)>, mut to: impl Write, counts: &Counts) {
+    let mut well = true;
     while let Ok((buffer, lines)) = incoming.recv() {
-        let counter = match to.write_all(&buffer).and_then(|()| to.flush()) {
-            Ok(()) => &counts.written,
-            Err(_) => &counts.dropped,
-        };
+        let written = to.write_all(&buffer).and_then(|()| to.flush());
+        // Once when it begins: whoever cannot write a log need not be told with every line.
+        if let Err(error) = &written
+            && well
+        {
+            tracing::warn!(%error, "the access log cannot be written; lines are lost");
+        }
+        well = written.is_ok();
+        let counter = if well { &counts.written } else { &counts.dropped };
         counter.fetch_add(lines, Ordering::Relaxed);
     }
 }

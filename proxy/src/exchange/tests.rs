@@ -126,7 +126,7 @@ impl Story {
         let Self { client, app, limits, body_done } = self;
         let mut pump =
             std::pin::pin!(pump(client, app, &deadline, *limits, *body_done, |_: &mut _, head: &mut ResponseHead| {
-                head.reason = None
+                head.reason = None;
             }));
         for tick in 0..10_000 {
             wheel.advance_to(tick);

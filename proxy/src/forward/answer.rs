@@ -87,6 +87,7 @@ async fn send<D: Downstream>(mut head: ResponseHead, body: Bytes, bodiless: bool
         head.body = BodyLength::None;
     }
     let sent = if end { 0 } else { body.len() as u64 };
+    down.took(record.times());
     down.send_head(head, end);
     if !end {
         down.send_data(body, true);

@@ -56,11 +56,13 @@ impl Forwarder {
             let may_refuse = made <= policy.attempts && idempotent;
             upstream.refuse_statuses(if may_refuse { &policy.codes } else { &[] });
             let limits = self.limits(&deadlines);
-            let on_head = |_: &mut D, head: &mut _| {
-                record.answered();
+            let on_head = |down: &mut D, head: &mut _| {
+                down.took(record.answered());
                 edit::response(forward, head);
             };
-            let failed = match pump(down, &mut upstream, &deadline, limits, body_done, on_head).await {
+            let pumped = pump(down, &mut upstream, &deadline, limits, body_done, on_head).await;
+            record.told(upstream.times());
+            let failed = match pumped {
                 Ok(moved) => {
                     record.moved(moved);
                     return Ok(());
@@ -68,6 +70,7 @@ impl Forwarder {
                 Err(failed) => failed,
             };
             record.moved(failed.moved);
+            record.attempt_failed(upstream.refused_status().unwrap_or(failed.moved.status), &self.counter);
             // Boxed: what is rare must not enlarge what every request carries.
             upstream = Box::pin(self.again(upstream, opening, &failed, made, idempotent, &policy)).await?;
             body_done = failed.moved.request_complete;

@@ -2,21 +2,22 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use bailey_http1::{Fields, RequestHead, Version};
-use bailey_routing::ir::Route;
+use bailey_http1::RequestHead;
+use bailey_link::Times;
+use bailey_routing::ir::{Route, Upstream};
 use tracing::Level;
 
 use super::arrival::Incoming;
 use super::{Forwarder, Serving, headers};
-use crate::access_log::{Entry, LoggedHeader, Options, Sink};
+use crate::access_log::{AccessLog, Draft, Entry, Options, Sink};
 use crate::error::{ProxyError, Side};
 use crate::exchange::Moved;
-use crate::metrics::{Done, Meter, route_label};
+use crate::metrics::{Counter, Done, Hop, Meter, route_label};
 use crate::respond::answer;
 
 /// Where access logs of a tier go.
@@ -32,52 +33,78 @@ pub struct LogFile {
 /// keeps it alive, so it is not given to another.
 #[derive(Default)]
 pub(super) struct Meters {
-    routes: RefCell<HashMap<usize, Rc<Meter>>>,
-    /// The one asked for last, which is mostly the next one too.
-    last: RefCell<Option<(usize, Rc<Meter>)>>,
+    routes: Known<Meter>,
+    upstreams: Known<Hop>,
     none: RefCell<Option<Rc<Meter>>>,
+}
+
+/// Things that belong to parts of a snapshot, by the address of the part.
+struct Known<T> {
+    all: RefCell<HashMap<usize, Rc<T>>>,
+    /// The one asked for last, which is mostly the next one too.
+    last: RefCell<Option<(usize, Rc<T>)>>,
 }
 
 /// What is known so far.
 pub(super) struct Record {
     began: Instant,
+    /// The upstream of the attempts.
+    hop: Option<Rc<Hop>>,
+    /// When the attempt under way was handed to a connection.
+    sent_on: Option<Instant>,
+    attempts: u8,
+    /// From there to the head of its answer.
     answered: Option<Duration>,
+    /// What the next tier says of its own times.
+    inner: Option<Times>,
     moved: Moved,
     error: Option<ProxyError>,
     meter: Option<Rc<Meter>>,
     endpoint: Option<SocketAddr>,
     /// What only the log wants; empty without one.
-    logged: Option<Box<Logged>>,
+    logged: Option<Logged>,
 }
 
 /// The request as it came in, since what is sent on is another one.
 struct Logged {
-    time: SystemTime,
-    head: RequestHead,
-    client: Option<SocketAddr>,
+    draft: Draft,
+    client: Option<IpAddr>,
     https: bool,
-    id: [u8; 16],
+    id: Option<[u8; 16]>,
 }
 
 impl Record {
-    pub(super) fn new(serving: &Serving, head: &RequestHead) -> Self {
-        let logged = serving.log.as_ref().map(|log| Box::new(Logged::new(head, log.headers())));
+    /// A request that has just come; `None`: its head could not be read.
+    pub(super) fn new(serving: &Serving, head: Option<&RequestHead>) -> Self {
+        let draft = |log: &AccessLog| head.map(|head| log.draft(head)).unwrap_or_default();
+        let logged = |log| Logged { draft: draft(log), client: None, https: false, id: None };
         Self {
             began: Instant::now(),
+            hop: None,
+            sent_on: None,
+            attempts: 0,
             answered: None,
+            inner: None,
             moved: Moved::default(),
             error: None,
             meter: None,
             endpoint: None,
-            logged,
+            logged: serving.log.as_ref().map(logged),
+        }
+    }
+
+    /// Whose request it was, where no more is known of it.
+    pub(super) fn came_from(&mut self, client: IpAddr, https: bool) {
+        if let Some(logged) = &mut self.logged {
+            (logged.client, logged.https) = (Some(client), https);
         }
     }
 
     pub(super) fn arrived(&mut self, incoming: &Incoming) {
         if let Some(logged) = &mut self.logged {
-            logged.client = Some(incoming.client);
+            logged.client = Some(incoming.client.ip());
             logged.https = incoming.https;
-            logged.id = incoming.id;
+            logged.id = Some(incoming.id);
         }
     }
 
@@ -85,14 +112,44 @@ impl Record {
         self.meter = Some(serving.meters.of(route));
     }
 
-    pub(super) fn attempt(&mut self, endpoint: Option<SocketAddr>) {
-        self.endpoint = endpoint;
+    /// It is to be sent there.
+    pub(super) fn goes_to(&mut self, serving: &Serving, upstream: &Arc<Upstream>) {
+        self.hop = Some(serving.meters.hop(upstream));
     }
 
-    /// The head of an answer has come. Only the log asks when.
-    pub(super) fn answered(&mut self) {
-        if self.logged.is_some() {
-            self.answered = Some(self.began.elapsed());
+    /// It is handed to a connection.
+    pub(super) fn attempt(&mut self, endpoint: Option<SocketAddr>) {
+        self.endpoint = endpoint;
+        self.sent_on = Some(Instant::now());
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// The head of an answer has come; what a tier before us is told of the time it took.
+    pub(super) fn answered(&mut self) -> Times {
+        let now = Instant::now();
+        self.answered = self.sent_on.map(|sent_on| now - sent_on);
+        Times { head_us: micros(now - self.began), upstream_us: self.answered.map(micros) }
+    }
+
+    /// What a tier before us is told of the time that an answer of our own took.
+    pub(super) fn times(&self) -> Times {
+        Times { head_us: micros(self.began.elapsed()), upstream_us: None }
+    }
+
+    /// What the next tier has told of its own times.
+    pub(super) fn told(&mut self, times: Option<Times>) {
+        self.inner = times;
+    }
+
+    /// The attempt under way has failed; `status`: that of its answer, if one had come.
+    pub(super) fn attempt_failed(&mut self, status: u16, by: &Counter) {
+        self.count_attempt(status, Instant::now(), by);
+        self.inner = None;
+    }
+
+    fn count_attempt(&mut self, status: u16, now: Instant, by: &Counter) {
+        if let (Some(hop), Some(sent_on)) = (&self.hop, self.sent_on.take()) {
+            by.attempt(hop, status, now - sent_on);
         }
     }
 
@@ -116,8 +173,10 @@ impl Record {
     }
 
     /// Counts and logs the request.
-    pub(super) fn finish(self, by: &Forwarder, serving: &Serving) {
-        let took = self.began.elapsed();
+    pub(super) fn finish(mut self, by: &Forwarder, serving: &Serving) {
+        let now = Instant::now();
+        let took = now - self.began;
+        self.count_attempt(self.moved.status, now, &by.counter);
         let meter = self.meter.unwrap_or_else(|| serving.meters.none());
         // A client that left before there was a status is counted as what it would have been logged.
         let unsent = self.error.map_or(0, |error| answer(error.fate).status);
@@ -128,80 +187,70 @@ impl Record {
             tell(error, by.identity.tier, &meter);
         }
         let (Some(log), Some(logged)) = (&serving.log, self.logged) else { return };
-        let endpoint = self.endpoint.map(|endpoint| endpoint.to_string());
-        let id = headers::id_text(&logged.id);
-        log.write(&Entry {
-            time: logged.time,
+        let id = logged.id.map(|id| headers::id_text(&id));
+        let answer = self.error.map(|error| answer(error.fate));
+        let entry = Entry {
+            began: self.began,
             tier: by.identity.tier,
-            request_id: str::from_utf8(&id).unwrap_or_default(),
-            client: logged.client.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |client| client.ip()),
+            request_id: id.as_ref().map(|id| &id[..]),
+            trace_id: None,
+            client: logged.client,
             tenant: Some(meter.tenant()).filter(|tenant| !tenant.is_empty()),
             route: Some(meter.route()).filter(|route| !route.is_empty()),
-            method: logged.head.method.as_str().as_bytes(),
             scheme: if logged.https { "https" } else { "http" },
-            host: logged.head.host(),
-            target: logged.head.target.as_bytes(),
-            protocol: protocol(logged.head.version),
             status,
+            error: answer.map(|answer| answer.error_type).filter(|error| !error.is_empty()),
+            reason: answer.map(|answer| answer.label),
             bytes_in: received,
             bytes_out: sent,
             duration: took,
             upstream: self.answered,
-            upstream_address: endpoint.as_deref(),
-            error: self.error.map(|error| answer(error.fate).error_type).filter(|error| !error.is_empty()),
-            user_agent: logged.head.fields.get(b"user-agent"),
-            referer: logged.head.fields.get(b"referer"),
-            headers: &logged.head.fields,
-        });
+            inner_us: self.inner.map(|times| times.head_us),
+            application_us: self.inner.and_then(|times| times.upstream_us),
+            upstream_address: self.endpoint,
+            attempts: self.attempts,
+        };
+        log.write(logged.draft, &entry);
     }
 }
 
-impl Logged {
-    fn new(head: &RequestHead, headers: &[LoggedHeader]) -> Self {
-        let names = [&b"user-agent"[..], b"referer"].into_iter();
-        let names = names.chain(headers.iter().map(|header| header.name.as_bytes()));
-        let fields: Fields = names.filter_map(|name| Some((name, head.fields.get(name)?))).collect();
-        let head = RequestHead {
-            version: head.version,
-            fields,
-            ..RequestHead::new(head.method, head.target.clone(), head.authority.clone())
-        };
-        Self { time: SystemTime::now(), head, client: None, https: false, id: [0; 16] }
+/// Microseconds as a link tells them: what does not fit is all ones.
+fn micros(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { all: RefCell::default(), last: RefCell::default() }
+    }
+}
+
+impl<T> Known<T> {
+    /// What belongs to `part`, made when it is asked for first.
+    fn of<P>(&self, part: &Arc<P>, make: impl FnOnce(&P) -> Rc<T>) -> Rc<T> {
+        let at = Arc::as_ptr(part).addr();
+        if let Some((last, known)) = &*self.last.borrow()
+            && *last == at
+        {
+            return known.clone();
+        }
+        let known = self.all.borrow_mut().entry(at).or_insert_with(|| make(part)).clone();
+        *self.last.borrow_mut() = Some((at, known.clone()));
+        known
     }
 }
 
 impl Meters {
     fn of(&self, route: &Arc<Route>) -> Rc<Meter> {
-        let at = Arc::as_ptr(route).addr();
-        if let Some((last, meter)) = &*self.last.borrow()
-            && *last == at
-        {
-            return meter.clone();
-        }
-        let meter = self.found(at, route);
-        *self.last.borrow_mut() = Some((at, meter.clone()));
-        meter
+        self.routes.of(route, |route| Meter::new(route.tenant.clone().unwrap_or_default(), route_label(&route.id)))
     }
 
-    fn found(&self, at: usize, route: &Route) -> Rc<Meter> {
-        if let Some(meter) = self.routes.borrow().get(&at) {
-            return meter.clone();
-        }
-        let meter = Meter::new(route.tenant.clone().unwrap_or_default(), route_label(&route.id));
-        self.routes.borrow_mut().insert(at, meter.clone());
-        meter
+    fn hop(&self, upstream: &Arc<Upstream>) -> Rc<Hop> {
+        self.upstreams.of(upstream, |upstream| Hop::new(upstream.id.key()))
     }
 
     fn none(&self) -> Rc<Meter> {
         self.none.borrow_mut().get_or_insert_with(|| Meter::new(Arc::default(), Arc::default())).clone()
-    }
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::Http10 => "HTTP/1.0",
-        Version::Http11 => "HTTP/1.1",
-        Version::Http2 => "HTTP/2.0",
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bailey_routing::RouteTable;
-use bailey_routing::ir::{RouteId, RouteKind};
+use bailey_routing::ir::{BackendProtocol, RouteId, RouteKind, UpstreamId, UpstreamKey};
 
 use super::exposition::Exposition;
 use super::histogram::{Count, Total};
@@ -16,6 +16,10 @@ use super::shard::Shard;
 use super::{Metrics, table};
 use crate::access_log::Counts;
 use crate::snapshot::Current;
+
+/// The kinds of hops.
+const LINK: &str = "link";
+const SERVICE: &str = "service";
 
 /// Where a scrape reads what is not counted by workers.
 #[derive(Debug, Clone)]
@@ -98,6 +102,7 @@ fn requests(text: &mut Exposition, shards: &[Arc<Shard>]) {
     };
     bytes(&table::REQUEST_BODIES, |total| total.received);
     bytes(&table::RESPONSE_BODIES, |total| total.sent);
+    attempts(text, shards);
     let mut errors: BTreeMap<(&'static str, &'static str), u64> = BTreeMap::new();
     for shard in shards {
         for ((side, reason), count) in shard.errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -107,6 +112,13 @@ fn requests(text: &mut Exposition, shards: &[Arc<Shard>]) {
     let mut family = text.family(&table::REQUEST_ERRORS);
     for ((side, reason), count) in errors {
         family.sample(&[side, reason], count);
+    }
+}
+
+fn attempts(text: &mut Exposition, shards: &[Arc<Shard>]) {
+    let mut family = text.family(&table::ATTEMPT_DURATION);
+    for (key, total) in totals(shards, |shard| &shard.attempts) {
+        family.histogram(&[&key.first, &key.second, class_word(key.class)], &total);
     }
 }
 
@@ -147,6 +159,30 @@ pub fn route_label(id: &RouteId) -> Arc<str> {
     format!("{}/{}/{}", id.kind.as_str(), id.namespace, id.name).into()
 }
 
+/// The labels of an upstream: the kind of hop and its name.
+pub(super) fn upstream_labels(key: &UpstreamKey) -> (&'static str, Arc<str>) {
+    match key {
+        UpstreamKey::Link { tenant } => (LINK, tenant.clone()),
+        UpstreamKey::Service { namespace, name, port, .. } => (SERVICE, format!("{namespace}/{name}:{port}").into()),
+    }
+}
+
+/// The upstreams that have these labels: those of a Service's port may speak several protocols.
+fn upstream_ids(hop: &str, upstream: &str) -> Vec<UpstreamId> {
+    if hop == LINK {
+        return vec![UpstreamKey::Link { tenant: upstream.into() }.into()];
+    }
+    let parts = || {
+        let (service, port) = upstream.rsplit_once(':')?;
+        let (namespace, name) = service.split_once('/')?;
+        Some((namespace, name, port.parse().ok()?))
+    };
+    let Some((namespace, name, port)) = parts() else { return Vec::new() };
+    [BackendProtocol::Http1, BackendProtocol::H2c]
+        .map(|protocol| UpstreamKey::Service { namespace: namespace.into(), name: name.into(), port, protocol }.into())
+        .into()
+}
+
 /// What a table says there is.
 pub(super) struct Configured<'a>(&'a RouteTable);
 
@@ -162,6 +198,11 @@ impl<'a> Configured<'a> {
         }
         let Some(id) = route_id(&key.second) else { return false };
         self.0.route(&id).is_some_and(|route| route.tenant.as_deref().unwrap_or_default() == &*key.first)
+    }
+
+    /// Whether attempts can still be counted under this key.
+    pub(super) fn has_upstream(&self, key: &Key) -> bool {
+        upstream_ids(&key.first, &key.second).iter().any(|id| self.0.upstream(id).is_some())
     }
 }
 
@@ -185,5 +226,19 @@ mod tests {
             assert_eq!(route_id(&route_label(&id)), Some(id));
         }
         assert_eq!(route_id("other"), None);
+    }
+
+    #[test]
+    fn labels_lead_back_to_their_upstream() {
+        let service = |protocol| UpstreamKey::Service { namespace: "a".into(), name: "web".into(), port: 80, protocol };
+        for key in [
+            UpstreamKey::Link { tenant: "team-a".into() },
+            service(BackendProtocol::Http1),
+            service(BackendProtocol::H2c),
+        ] {
+            let (hop, upstream) = upstream_labels(&key);
+            assert!(upstream_ids(hop, &upstream).contains(&key.into()));
+        }
+        assert!(upstream_ids(SERVICE, "other").is_empty());
     }
 }

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::histogram::{Count, Exemplar, Series};
+use super::scrape::upstream_labels;
 use super::series::{Board, Key, Shared};
+use bailey_routing::ir::UpstreamKey;
+
 use crate::error::{ProxyError, Side};
 use crate::respond::answer;
 
@@ -19,6 +22,7 @@ pub(super) type Reason = (Side, &'static str);
 #[derive(Debug, Default)]
 pub struct Shard {
     pub(super) requests: Shared,
+    pub(super) attempts: Shared,
     /// Grows when series were let go of.
     pub(super) retired: AtomicU64,
     pub(super) errors: Mutex<Vec<(Reason, Arc<Count>)>>,
@@ -51,12 +55,42 @@ pub struct Done {
     pub sent: u64,
 }
 
+/// The series of one pair of labels, for each class of status; found once, and kept.
+#[derive(Debug)]
+struct Classes {
+    first: Arc<str>,
+    second: Arc<str>,
+    series: [OnceCell<Arc<Series>>; 6],
+}
+
+impl Classes {
+    fn new(first: Arc<str>, second: Arc<str>) -> Self {
+        Self { first, second, series: std::array::from_fn(|_| OnceCell::new()) }
+    }
+
+    fn get(&self, status: u16, board: &Board, shared: &Shared) -> &Series {
+        let class = (status / 100).min(5) as u8;
+        let key = || Key { first: self.first.clone(), second: self.second.clone(), class };
+        self.series[usize::from(class)].get_or_init(|| board.find(key(), shared))
+    }
+}
+
+/// One upstream as a worker counts it.
+#[derive(Debug)]
+pub struct Hop(Classes);
+
+impl Hop {
+    /// An upstream, or a tier at the end of a link.
+    pub fn new(upstream: &UpstreamKey) -> Rc<Self> {
+        let (hop, upstream) = upstream_labels(upstream);
+        Rc::new(Self(Classes::new(hop.into(), upstream)))
+    }
+}
+
 /// One route as a worker counts it: kept by whoever meets the route again and again.
 #[derive(Debug)]
 pub struct Meter {
-    tenant: Arc<str>,
-    route: Arc<str>,
-    classes: [OnceCell<Arc<Series>>; 6],
+    classes: Classes,
     told: Cell<Option<Instant>>,
     unsaid: Cell<u64>,
 }
@@ -64,22 +98,17 @@ pub struct Meter {
 impl Meter {
     /// A route of a tenant; both may be empty.
     pub fn new(tenant: Arc<str>, route: Arc<str>) -> Rc<Self> {
-        let classes = std::array::from_fn(|_| OnceCell::new());
-        Rc::new(Self { tenant, route, classes, told: Cell::new(None), unsaid: Cell::new(0) })
+        Rc::new(Self { classes: Classes::new(tenant, route), told: Cell::new(None), unsaid: Cell::new(0) })
     }
 
     /// The tenant.
     pub fn tenant(&self) -> &str {
-        &self.tenant
+        &self.classes.first
     }
 
     /// The route.
     pub fn route(&self) -> &str {
-        &self.route
-    }
-
-    fn key(&self, class: u8) -> Key {
-        Key { first: self.tenant.clone(), second: self.route.clone(), class }
+        &self.classes.second
     }
 
     /// Whether a line about this route may be logged now, and how many were left out before it: one a second, so that
@@ -103,6 +132,7 @@ pub struct Counter(Rc<Inner>);
 struct Inner {
     shard: Arc<Shard>,
     requests: Board,
+    attempts: Board,
     errors: RefCell<HashMap<Reason, Arc<Count>>>,
     /// [`Shard::retired`] when series were last forgotten.
     forgot: Cell<u64>,
@@ -133,15 +163,18 @@ impl Counter {
         if let Some(error) = done.error {
             self.error(error);
         }
-        let class = (done.status / 100).min(5) as u8;
-        let Inner { shard, requests, .. } = &*self.0;
-        let series = meter.classes[usize::from(class)].get_or_init(|| requests.find(meter.key(class), &shard.requests));
+        let series = meter.classes.get(done.status, &self.0.requests, &self.0.shard.requests);
         series.observe(done.took);
         if done.received > 0 {
             series.received.add(done.received);
         }
         series.sent.add(done.sent);
         series
+    }
+
+    /// Counts an attempt that is over; `status` is 0 when there was no answer.
+    pub fn attempt(&self, hop: &Hop, status: u16, took: Duration) {
+        hop.0.get(status, &self.0.attempts, &self.0.shard.attempts).observe(took);
     }
 
     /// Counts something that went wrong.
@@ -161,6 +194,7 @@ impl Counter {
         let retired = self.0.shard.retired.load(Ordering::Relaxed);
         if self.0.forgot.replace(retired) != retired {
             self.0.requests.forget();
+            self.0.attempts.forget();
         }
     }
 

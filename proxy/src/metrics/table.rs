@@ -137,6 +137,8 @@ table! {
             "Client connections that became ready for requests";
     }
     Upstreams {
+        ATTEMPT_DURATION: Histogram "http_client_request_duration_seconds" ["hop", "upstream", "http_response_status_class"]
+            "Time from the moment a request was handed to a connection to the end of its answer, for each attempt";
         RETRIES: Counter "bailey_retries" []
             "Second and further attempts at a backend";
         MIRRORS: Counter "bailey_mirrors" []

@@ -12,7 +12,7 @@ use bailey_kit::admin::AdminToken;
 use bailey_translate::Scope;
 
 use super::LinkCredentials;
-use crate::access_log;
+use crate::access_log::{self, Appender, Reopen};
 use crate::forward::Identity;
 use crate::tls::public::CertificateIssuer;
 
@@ -144,11 +144,12 @@ pub enum LogTarget {
 }
 
 impl LogTarget {
-    pub(super) fn open(&self) -> Option<Box<dyn Write + Send>> {
+    /// Opens it; a file is opened anew when `reopen` asks for that.
+    pub(super) fn open(&self, reopen: &Reopen) -> Option<Box<dyn Write + Send>> {
         match self {
             Self::Stdout => Some(Box::new(std::io::stdout())),
             Self::Nowhere => None,
-            Self::File(path) => match std::fs::OpenOptions::new().create(true).append(true).open(path) {
+            Self::File(path) => match Appender::open(path, reopen.clone()) {
                 Ok(file) => Some(Box::new(file)),
                 Err(error) => {
                     tracing::warn!(%error, path = %path.display(), "no access log: the file cannot be opened");

@@ -31,4 +31,7 @@ pub struct UpArgs {
     /// Print an access log line per request, of both tiers, also where no object asks for one.
     #[arg(long)]
     pub access_log: bool,
+    /// The same, into a file; it is opened anew after SIGHUP, so that it can be rotated.
+    #[arg(long, value_name = "FILE", env = "BAILEY_ACCESS_LOG_FILE")]
+    pub access_log_file: Option<PathBuf>,
 }

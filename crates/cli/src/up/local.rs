@@ -269,6 +269,13 @@ impl Local {
         Ok(&self.links[topology])
     }
 
+    /// Opens the file of the access log anew, in every tier.
+    pub fn reopen_logs(&self) {
+        for (_, tier) in self.fronts.iter().chain(&self.inners) {
+            tier.reopen_log();
+        }
+    }
+
     /// Ends every tier in good order, those that face clients first.
     pub async fn stop(self) {
         for (_, tier) in self.fronts {
