@@ -271,9 +271,8 @@ impl Local {
 
     /// Opens the file of the access log anew, in every tier.
     pub fn reopen_logs(&self) {
-        for (_, tier) in self.fronts.iter().chain(&self.inners) {
-            tier.reopen_log();
-        }
+        let (fronts, inners) = (self.fronts.iter().map(|(_, tier)| tier), self.inners.iter().map(|(_, tier)| tier));
+        fronts.chain(inners).for_each(TierHandle::reopen_log);
     }
 
     /// Ends every tier in good order, those that face clients first.
