@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use bailey_crds::IngressTopology;
 use bailey_kit::signal::{self, Hangups};
-use bailey_translate::{Object, Objects, Severity, local_notes};
+use bailey_translate::{Diagnostic, Object, Objects, Severity, local_notes};
 use serde_json::Value;
 
 use crate::args::{Args, OptionsError};
+use crate::page::{Board, Told};
 use crate::source::disk::{self, DiskError};
 use crate::source::file::{self, Document, Problem};
 use crate::source::watch::{self, Changes};
@@ -54,9 +55,12 @@ pub async fn serve(args: &Args) -> Result<(), ServeError> {
     let config = Config::first(args)?;
     let mut changes = watch::watch(&args.config).map_err(failed)?;
     let mut link = LinkFolder::watch(args.link.as_deref())?;
-    let (tier, applied) = Tier::start(args.options()?, &config.objects).await?;
+    let options = args.options()?;
+    let board = options.board.clone();
+    let (tier, applied) = Tier::start(options, &config.objects).await?;
     tier.set_stale(config.stale);
     config.report(&applied);
+    board.tell(config.told(&applied));
     config.keep(args.last_good.as_deref(), &tier);
     for address in tier.addresses() {
         tracing::info!(port = address.port, address = %address.address, "listening");
@@ -69,7 +73,7 @@ pub async fn serve(args: &Args) -> Result<(), ServeError> {
                 tier.drain().await;
                 return Ok(());
             }
-            more = changes.next() => if more { reload(args, &tier) },
+            more = changes.next() => if more { reload(args, &tier, &board) },
             () = link.changed() => link.reload(&tier),
             () = hangups.next() => tier.reopen_log(),
         }
@@ -113,7 +117,7 @@ impl LinkFolder {
 }
 
 /// Takes over an edit; one with problems changes nothing.
-fn reload(args: &Args, tier: &TierHandle) {
+fn reload(args: &Args, tier: &TierHandle, board: &Board) {
     let config = match Config::read(&args.config) {
         Ok(config) => config,
         Err(problems) => {
@@ -122,12 +126,14 @@ fn reload(args: &Args, tier: &TierHandle) {
                 tracing::error!("{problem}");
             }
             tracing::error!("the configuration before is kept");
+            board.refuse(&problems);
             return;
         }
     };
     let applied = tier.apply(&config.objects);
     tier.set_stale(false);
     config.report(&applied);
+    board.tell(config.told(&applied));
     config.keep(args.last_good.as_deref(), tier);
     if applied.changed {
         tracing::info!(generation = tier.snapshot().generation, "configuration is live");
@@ -175,15 +181,32 @@ impl Config {
         Ok(Self { documents: Vec::new(), objects, stale: true })
     }
 
+    /// What is wrong with the objects, with lines.
+    fn diagnostics(&self, applied: &Applied) -> Vec<Diagnostic> {
+        let topologies = self.objects.all::<IngressTopology>();
+        let notes = topologies.flat_map(|(_, entry)| local_notes(entry));
+        let located = applied.diagnostics.iter().cloned().chain(notes).map(|mut diagnostic| {
+            diagnostic.location = self.documents.iter().find_map(|d| d.locate(&diagnostic)).or(diagnostic.location);
+            diagnostic
+        });
+        located.collect()
+    }
+
+    /// As the page shows it.
+    fn told(&self, applied: &Applied) -> Told {
+        Told {
+            objects: self.objects.clone(),
+            documents: self.documents.clone(),
+            diagnostics: self.diagnostics(applied),
+            refused: Vec::new(),
+        }
+    }
+
     fn report(&self, applied: &Applied) {
         for refused in &applied.refused {
             tracing::error!("{refused}");
         }
-        let topologies = self.objects.all::<IngressTopology>();
-        let notes = topologies.flat_map(|(_, entry)| local_notes(entry));
-        for diagnostic in applied.diagnostics.iter().cloned().chain(notes) {
-            let mut located = diagnostic;
-            located.location = self.documents.iter().find_map(|d| d.locate(&located)).or(located.location);
+        for located in self.diagnostics(applied) {
             match located.severity() {
                 Severity::Error => tracing::error!("{located}"),
                 Severity::Warning => tracing::warn!("{located}"),

@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use bailey_kit::admin::{AdminError, AdminOptions, AdminServer};
 use bailey_kit::readiness::Readiness;
 use bailey_translate::{Diagnostic, Objects, Options};
@@ -26,6 +27,7 @@ use crate::limits::Tenants;
 use crate::link::LinkSecurity;
 use crate::listen::Admission;
 use crate::metrics::{Metrics, Sources};
+use crate::page::{Member, Site};
 use crate::snapshot::{Current, Snapshot, build};
 use crate::worker::DrainPhase;
 use ports::Ports;
@@ -93,6 +95,8 @@ pub struct TierHandle {
     admin: Option<AdminServer>,
     log: Option<Writer>,
     reopen: Reopen,
+    /// The tier as the page shows it; gone from there with this.
+    shown: Arc<Member>,
 }
 
 struct WorkerThread {
@@ -127,6 +131,13 @@ impl Tier {
             None => (None, None),
         };
         let (phase, follow) = watch::channel(DrainPhase::Serving);
+        let shown = Arc::new(Member {
+            role: options.role.clone(),
+            current: current.clone(),
+            metrics: metrics.clone(),
+            addresses: ArcSwap::default(),
+            issuer: options.issuer.clone(),
+        });
         let mut handle = TierHandle {
             current,
             tenants,
@@ -140,6 +151,7 @@ impl Tier {
             admin: None,
             log,
             reopen,
+            shown,
             options,
         };
         handle.start_workers(&follow, sink.as_ref())?;
@@ -151,6 +163,8 @@ impl Tier {
         handle.listen_for_links()?;
         bound.done();
         live.done();
+        handle.shown.addresses.store(Arc::new(handle.addresses()));
+        handle.options.board.join(&handle.shown);
         handle.start_admin().await?;
         Ok((handle, applied))
     }
@@ -177,6 +191,7 @@ impl TierHandle {
         let change = ports.plan(&snapshot.table);
         self.current.store(Arc::new(snapshot));
         let refused = ports.carry_out(change, |worker, command| self.tell(worker, command));
+        self.shown.addresses.store(Arc::new(ports.addresses()));
         drop(ports);
         (0..self.workers.len()).for_each(|worker| self.tell(worker, Command::Follow));
         Applied { diagnostics: built.diagnostics, changed: true, refused }
@@ -248,7 +263,7 @@ impl TierHandle {
         let options = AdminOptions {
             readiness: self.readiness.clone(),
             metrics: Arc::new(move || scrape.render()),
-            pages: None,
+            pages: Some(Site::new(self.options.board.clone())),
             token: self.options.admin_token.clone(),
         };
         self.admin = Some(AdminServer::start(address, options).await?);

@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::analyze::AnalyzeArgs;
 use crate::generate::Generate;
+use crate::trace::TraceArgs;
 use crate::up::UpArgs;
 use crate::version::VersionArgs;
 
@@ -27,6 +28,8 @@ pub enum Command {
     Up(UpArgs),
     /// Say everything that is wrong with objects, or probably not meant, before a cluster or a client does.
     Analyze(AnalyzeArgs),
+    /// Send one request to a running `bailey up` and show where its time went, over both tiers.
+    Trace(TraceArgs),
     /// Print files: the CRDs, shell completions, manual pages.
     #[command(subcommand)]
     Generate(Generate),

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod generate;
 pub mod nearest;
 pub mod output;
+pub mod trace;
 pub mod up;
 pub mod version;
 
@@ -31,6 +32,7 @@ fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Up(args) => up::run(args),
         Command::Analyze(args) => analyze::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Generate(what) => generate::run(&what),
         Command::Version(args) => version::run(&args),
     }

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod issuer;
 pub mod local;
 pub mod notes;
+pub mod open;
 pub mod serve;
 pub mod table;
 
@@ -91,6 +92,13 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
     let mut changes = watch::watch(&args.dir).map_err(failed)?;
     say(&local);
     introduce(&local, &state.join("ca").join(ROOT_FILE));
+    if let Some(address) = local.admin().filter(|_| args.open) {
+        tokio::spawn(async move {
+            if !open::open(&format!("http://{address}/")).await {
+                eprintln!("note: no program that opens a browser is here; open the page's address by hand");
+            }
+        });
+    }
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
@@ -118,7 +126,8 @@ fn introduce(local: &Local, ca: &Path) {
             println!("  inner tier of {} on {address}, for the outer tier only", inner.tenant);
         }
     }
-    if let Some(address) = local.fronts().find_map(|(_, tier)| tier.admin_address()) {
+    if let Some(address) = local.admin() {
+        println!("  the page with topology, requests and explanations: http://{address}/");
         println!("  health and metrics on http://{address}/readyz and http://{address}/metrics");
     }
     if local.https().is_some() {

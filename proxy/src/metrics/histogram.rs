@@ -117,6 +117,26 @@ impl Total {
         }
     }
 
+    /// With what was counted under other labels.
+    pub fn join(&mut self, other: &Self) {
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, more)| *sum += more);
+        self.nanoseconds += other.nanoseconds;
+        self.received += other.received;
+        self.sent += other.sent;
+    }
+
+    /// What came after `before`. A count that went back belongs to a tier that was started anew.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            buckets: std::array::from_fn(|at| self.buckets[at].saturating_sub(before.buckets[at])),
+            nanoseconds: self.nanoseconds.saturating_sub(before.nanoseconds),
+            received: self.received.saturating_sub(before.received),
+            sent: self.sent.saturating_sub(before.sent),
+            exemplars: None,
+        }
+    }
+
     /// The latest sampled request of a bucket.
     pub(super) fn exemplar(&self, bucket: usize) -> Option<Exemplar> {
         self.exemplars.as_ref().and_then(|exemplars| exemplars[bucket])
@@ -158,6 +178,21 @@ mod tests {
         for (seconds, us) in BOUNDS.iter().zip(BOUNDS_US) {
             assert_eq!(Duration::from_secs_f64(*seconds), Duration::from_micros(us));
         }
+    }
+
+    #[test]
+    fn totals_are_joined_and_compared() {
+        let total = |counts: &[u64]| {
+            let mut total = Total { nanoseconds: 7, received: 3, sent: 2, ..Total::default() };
+            total.buckets[..counts.len()].copy_from_slice(counts);
+            total
+        };
+        let mut sum = total(&[1, 2]);
+        sum.join(&total(&[10, 20, 30]));
+        assert_eq!((sum.count(), sum.nanoseconds, sum.received, sum.sent), (63, 14, 6, 4));
+        let moved = sum.since(&total(&[1, 2]));
+        assert_eq!((moved.count(), moved.nanoseconds), (60, 7));
+        assert_eq!(total(&[1]).since(&sum).count(), 0, "a tier that was started anew");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The certificates of a snapshot: read from TLS Secrets, checked, and found by server name. A certificate that cannot be
 //! used is a diagnostic and harms no other. Keys are held in rustls' own types only, which print nothing.
 
+mod shown;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,6 +16,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+pub use shown::Shown;
 
 /// All certificates that listeners name.
 #[derive(Default)]
@@ -99,6 +103,15 @@ impl Certificates {
     /// Whether there is none at all.
     pub fn is_empty(&self) -> bool {
         self.by_ref.is_empty()
+    }
+
+    /// What may be shown of all of them, by name.
+    pub fn shown(&self) -> Vec<Shown> {
+        let source = |reference: &CertificateRef| format!("Secret {}/{}", reference.namespace, reference.name);
+        let shown = |(reference, loaded): (&CertificateRef, &Arc<Loaded>)| Shown::of(&loaded.key, &source(reference));
+        let mut all: Vec<Shown> = self.by_ref.iter().filter_map(shown).collect();
+        all.sort_by(|a, b| (&a.names, &a.source).cmp(&(&b.names, &b.source)));
+        all
     }
 
     pub(super) fn digest(&self) -> u64 {

@@ -14,6 +14,7 @@ use bailey_translate::Scope;
 use super::LinkCredentials;
 use crate::access_log::{self, Appender, Reopen};
 use crate::forward::Identity;
+use crate::page::Board;
 use crate::tls::public::CertificateIssuer;
 
 /// Which tier of what this is.
@@ -105,6 +106,8 @@ pub struct TierOptions {
     pub admin: Option<SocketAddr>,
     /// What must be shown to see the pages of the admin port; without it they are seen over loopback only.
     pub admin_token: Option<AdminToken>,
+    /// Where the tier is shown, with others or alone.
+    pub board: Arc<Board>,
     /// How long each step of a shutdown takes, where the limits of the tier are not what is wanted.
     pub drain: DrainTimes,
 }
@@ -127,6 +130,7 @@ impl TierOptions {
             log_requests: None,
             admin: None,
             admin_token: None,
+            board: Board::new(),
             drain: DrainTimes::default(),
         }
     }

@@ -50,6 +50,11 @@ pub trait CertificateIndex: Send + Sync + fmt::Debug {
 pub trait CertificateIssuer: Send + Sync + fmt::Debug {
     /// A certificate for this canonical name, or `None` to refuse.
     fn issue(&self, name: &str) -> Option<Arc<CertifiedKey>>;
+
+    /// What it has made and remembers.
+    fn issued(&self) -> Vec<Arc<CertifiedKey>> {
+        Vec::new()
+    }
 }
 
 /// Why a client did not get through the handshake.

@@ -19,7 +19,7 @@ pub struct UpArgs {
     /// Port that stands for the listeners' port 443; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8443, env = "BAILEY_HTTPS_PORT")]
     pub https_port: u16,
-    /// Port of health and metrics on loopback; 0 picks a free one.
+    /// Port of the page, health and metrics on loopback; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 15000, env = "BAILEY_ADMIN_PORT")]
     pub admin_port: u16,
     /// Worker threads of each tier.
@@ -28,6 +28,9 @@ pub struct UpArgs {
     /// Folder that keeps the development CA [default: the user's data folder].
     #[arg(long, value_name = "DIR", env = "BAILEY_STATE")]
     pub state: Option<PathBuf>,
+    /// Open the page in a browser.
+    #[arg(long)]
+    pub open: bool,
     /// Print an access log line per request, of both tiers, also where no object asks for one.
     #[arg(long)]
     pub access_log: bool,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_crds::{outer_identity, tenant_identity};
+use bailey_kit::telemetry::Store;
+use bailey_proxy::page::{Board, Told};
 use bailey_proxy::source::file::Problem;
 use bailey_proxy::tier::{DrainTimes, LogTarget, Role, StartError, Tier, TierHandle, TierOptions};
 use bailey_translate::{Diagnostic, Objects, Severity};
@@ -112,6 +114,7 @@ pub struct Local {
     objects: Objects,
     diagnostics: Vec<Diagnostic>,
     notes: Vec<Problem>,
+    board: Arc<Board>,
 }
 
 impl Local {
@@ -131,6 +134,7 @@ impl Local {
             objects: Objects::default(),
             diagnostics: Vec::new(),
             notes: Vec::new(),
+            board: Board::local(Some(Store::new())),
         };
         local.apply(input).await?;
         if local.fronts.is_empty() {
@@ -141,9 +145,16 @@ impl Local {
 
     /// Reads the folder again and takes it over; with problems in it nothing changes.
     pub async fn reload(&mut self) -> Result<(), Vec<Problem>> {
-        let input = input::folder(&self.options.folder).inspect_err(|_| {
+        let reloaded = self.take_over().await;
+        if let Err(problems) = &reloaded {
             self.fronts.iter().for_each(|(_, tier)| tier.count_rejected());
-        })?;
+            self.board.refuse(problems);
+        }
+        reloaded
+    }
+
+    async fn take_over(&mut self) -> Result<(), Vec<Problem>> {
+        let input = input::folder(&self.options.folder)?;
         let file: Arc<str> = self.options.folder.display().to_string().into();
         let whole = |error: LocalError| vec![Problem { file, line: 0, column: 0, message: error.to_string() }];
         self.apply(input).await.map_err(whole)
@@ -171,6 +182,12 @@ impl Local {
         self.retire(&tiers, &input.backends);
         self.diagnostics = input.located(diagnostics);
         (self.objects, self.notes) = (objects, input.notes);
+        self.board.tell(Told {
+            objects: self.objects.clone(),
+            documents: input.documents,
+            diagnostics: self.diagnostics.clone(),
+            refused: Vec::new(),
+        });
         Ok(())
     }
 
@@ -258,6 +275,7 @@ impl Local {
             access_log: self.options.access_log.clone(),
             log_requests: self.options.log_requests.then(bailey_proxy::access_log::Options::default),
             drain: self.options.drain,
+            board: self.board.clone(),
             ..TierOptions::new(role)
         }
     }
@@ -303,6 +321,11 @@ impl Local {
     fn listener(&self, https: bool) -> Option<SocketAddr> {
         let addresses = self.fronts.iter().flat_map(|(_, tier)| tier.addresses());
         addresses.into_iter().find(|address| address.https == https).map(|address| address.address)
+    }
+
+    /// Where the page is.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.fronts.iter().find_map(|(_, tier)| tier.admin_address())
     }
 
     /// The first plain HTTP listener.

@@ -2,6 +2,7 @@
 //!
 //! Pure and deterministic. The order within a rank is that of the graph, but for backends, which several routes may
 //! share: they are ordered by the middle of those (the barycentre step of Sugiyama's method).
+#![expect(clippy::cast_precision_loss, reason = "what is drawn or said of it is rounded anyway")]
 
 use super::{Graph, Rank};
 

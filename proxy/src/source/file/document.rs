@@ -98,6 +98,15 @@ impl Document {
         own.then(|| Location { file: self.file.clone(), line: self.at(&diagnostic.field).line() as u32 })
     }
 
+    /// The line of exactly this field; `None`: the document does not have it.
+    pub fn line_of(&self, path: &[Step]) -> Option<u32> {
+        let mut here = &self.root;
+        for step in path {
+            here = here.value.step(step)?;
+        }
+        Some(here.referenced.line() as u32)
+    }
+
     fn text(&self, field: &str) -> String {
         match self.root.value.field(field).map(|f| &f.value) {
             Some(Node::Scalar(Value::String(text))) => text.clone(),
@@ -108,29 +117,34 @@ impl Document {
     fn at(&self, path: &str) -> serde_saphyr::Location {
         let mut here = &self.root;
         for step in steps(path) {
-            let next = match (&here.value, step) {
-                (Node::Fields(_), Step::Field(name)) => here.value.field(name),
-                (Node::List(items), Step::Index(index)) => items.get(index),
-                _ => None,
-            };
-            let Some(next) = next else { break };
+            let Some(next) = here.value.step(&step) else { break };
             here = next;
         }
         here.referenced
     }
 }
 
-enum Step<'a> {
-    Field(&'a str),
+/// One step from a value to a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To a field of an object.
+    Field(String),
+    /// To an item of a list, from 0.
     Index(usize),
 }
 
+/// The first document of a text.
+#[cfg(test)]
+pub(crate) fn one(text: &str) -> Document {
+    parse(&"test.yaml".into(), text).unwrap().remove(0)
+}
+
 /// `spec.rules[0].matches` as its steps. A key with a dot in it ends the walk at its parent.
-fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
+fn steps(path: &str) -> impl Iterator<Item = Step> {
     path.split('.').filter(|part| !part.is_empty()).flat_map(|part| {
         let (name, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
         let indices = indices.split(['[', ']']).filter_map(|index| index.parse().ok()).map(Step::Index);
-        (!name.is_empty()).then_some(Step::Field(name)).into_iter().chain(indices)
+        (!name.is_empty()).then(|| Step::Field(name.to_owned())).into_iter().chain(indices)
     })
 }
 
@@ -139,6 +153,16 @@ impl Node {
         match self {
             Self::Fields(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, value)| value),
             Self::Scalar(_) | Self::List(_) => None,
+        }
+    }
+
+    fn step(&self, step: &Step) -> Option<&Spanned<Self>> {
+        match (self, step) {
+            (Self::Fields(_), Step::Field(name)) => self.field(name),
+            (Self::List(items), Step::Index(index)) => items.get(*index),
+            (Self::Scalar(_) | Self::List(_), Step::Field(_)) | (Self::Scalar(_) | Self::Fields(_), Step::Index(_)) => {
+                None
+            }
         }
     }
 
