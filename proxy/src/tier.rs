@@ -22,6 +22,7 @@ use bailey_translate::{Diagnostic, Objects, Options};
 use tokio::sync::{mpsc, watch};
 
 use crate::access_log::{Reopen, Writer};
+use crate::explain::Site;
 use crate::forward::{Identity, LogFile};
 use crate::limits::Tenants;
 use crate::link::LinkSecurity;
@@ -249,6 +250,12 @@ impl TierHandle {
     /// What is served now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// What explanations are made of.
+    pub fn site(&self) -> Site {
+        let ports = self.addresses().into_iter().map(|at| (at.port, at.address.port())).collect();
+        Site { role: self.options.role.clone(), snapshot: self.snapshot(), ports }
     }
 
     /// Client connections that are open.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bailey_crds::{outer_identity, tenant_identity};
 use bailey_kit::telemetry::Store;
+use bailey_proxy::explain::Site;
 use bailey_proxy::page::{Board, Told};
 use bailey_proxy::source::file::Problem;
 use bailey_proxy::tier::{DrainTimes, LogTarget, Role, StartError, Tier, TierHandle, TierOptions};
@@ -311,6 +312,11 @@ impl Local {
     /// The inner tiers.
     pub fn inners(&self) -> impl Iterator<Item = (&Inner, &TierHandle)> {
         self.inners.iter().map(|(inner, tier)| (inner, tier))
+    }
+
+    /// The tiers that face clients and the inner ones, for explanations.
+    pub fn sites(&self) -> (Vec<Site>, Vec<Site>) {
+        (self.fronts().map(|(_, tier)| tier.site()).collect(), self.inners().map(|(_, tier)| tier.site()).collect())
     }
 
     /// The local backends and where they listen.
