@@ -22,7 +22,7 @@ use bailey_translate::{Diagnostic, Objects, Options};
 use tokio::sync::{mpsc, watch};
 
 use crate::access_log::{Reopen, Writer};
-use crate::explain::Site;
+use crate::explain;
 use crate::forward::{Identity, LogFile};
 use crate::limits::Tenants;
 use crate::link::LinkSecurity;
@@ -253,9 +253,9 @@ impl TierHandle {
     }
 
     /// What explanations are made of.
-    pub fn site(&self) -> Site {
+    pub fn site(&self) -> explain::Site {
         let ports = self.addresses().into_iter().map(|at| (at.port, at.address.port())).collect();
-        Site { role: self.options.role.clone(), snapshot: self.snapshot(), ports }
+        explain::Site { role: self.options.role.clone(), snapshot: self.snapshot(), ports }
     }
 
     /// Client connections that are open.
