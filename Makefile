@@ -45,6 +45,10 @@ slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and res
 h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public port
 	tests/h2spec/run
 
+.PHONY: page
+page: setup ## The page on the admin port in a headless Chromium (needs Node.js)
+	tests/page/run
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(CARGO) fmt --all

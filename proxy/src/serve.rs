@@ -194,12 +194,7 @@ impl Config {
 
     /// As the page shows it.
     fn told(&self, applied: &Applied) -> Told {
-        Told {
-            objects: self.objects.clone(),
-            documents: self.documents.clone(),
-            diagnostics: self.diagnostics(applied),
-            refused: Vec::new(),
-        }
+        Told::live(self.objects.clone(), self.documents.clone(), self.diagnostics(applied))
     }
 
     fn report(&self, applied: &Applied) {

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use arc_swap::ArcSwap;
 use bailey_kit::telemetry::Store;
+use bailey_translate::analysis::{Tabled, analyse};
 use bailey_translate::{Diagnostic, Objects, Severity};
 
 use super::graph::of::Part;
@@ -53,6 +54,30 @@ pub struct Told {
     pub diagnostics: Vec<Diagnostic>,
     /// Why the last edit was refused; empty: it was not.
     pub refused: Vec<Problem>,
+    /// What the diagnostics are, with what is probably not meant; made when somebody asks.
+    findings: OnceLock<Vec<Diagnostic>>,
+}
+
+impl Told {
+    /// A configuration that is live.
+    pub fn live(objects: Objects, documents: Vec<Document>, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { objects, documents, diagnostics, ..Self::default() }
+    }
+
+    /// The diagnostics, and what there is to say of the objects as a whole: what no request reaches, what nobody uses.
+    pub fn findings(&self, seen: &[Seen]) -> &[Diagnostic] {
+        self.findings.get_or_init(|| {
+            let tiers: Vec<Tabled<'_>> = seen
+                .iter()
+                .map(|seen| Tabled { scope: seen.member.role.scope(), table: &seen.snapshot.table })
+                .collect();
+            let mut all = self.diagnostics.clone();
+            all.extend(analyse(&self.objects, &tiers, &self.diagnostics));
+            all.sort_by(|a, b| (a.severity() as u8, a).cmp(&(b.severity() as u8, b)));
+            all.dedup();
+            all
+        })
+    }
 }
 
 /// One tier at one moment.
@@ -99,6 +124,7 @@ impl Board {
             documents: told.documents.clone(),
             diagnostics: told.diagnostics.clone(),
             refused: problems.to_vec(),
+            findings: told.findings.clone(),
         });
     }
 

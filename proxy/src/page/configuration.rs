@@ -3,11 +3,11 @@
 use bailey_crds::IngressTopology;
 use bailey_crds::gateway::Gateway;
 use bailey_http1::is_secret;
-use bailey_translate::{Objects, Severity};
+use bailey_translate::{Diagnostic, Objects, Severity};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::board::{Board, Seen, Told, name};
+use super::board::{Board, Seen, name};
 use super::frame::{badge, empty, heading, shown, table};
 use crate::source::file::Document;
 use crate::source::file::document::Step;
@@ -31,7 +31,7 @@ pub fn screen(board: &Board, seen: &[Seen]) -> Markup {
         h2 { "Tiers" }
         (table("Tiers", &["Tier", "Generation", "Digest", "Listens on", "Routes"], &html! { @for one in seen { (tier(one)) } }))
         h2 { "Diagnostics" }
-        @if told.diagnostics.is_empty() { (empty("Nothing is wrong with the objects.")) } @else { (diagnostics(&told)) }
+        @if told.findings(seen).is_empty() { (empty("Nothing is wrong with the objects.")) } @else { (diagnostics(told.findings(seen))) }
         h2 { "Objects" }
         @if told.documents.is_empty() { (empty("The objects of this tier are not from files, so there are no lines to show.")) }
         @for document in told.documents.iter().take(SHOWN) { (object(document, &told.objects)) }
@@ -45,18 +45,18 @@ fn tier(seen: &Seen) -> Markup {
             td { (name(&seen.member.role)) }
             td.number { (seen.snapshot.generation) }
             td { code { (format!("{:032x}", seen.snapshot.digest)[..12]) } }
-            td { @for address in seen.member.addresses.load().iter() { div { code { (address.address) } @if address.port != address.address.port() { " for port " (address.port) } } } }
+            td { @for address in seen.member.addresses.load().iter() { div { code { (address.address) } " " @if address.port == 0 { (address.listener) } @else if address.port != address.address.port() { "for port " (address.port) } } } }
             td.number { (seen.snapshot.table.route_count()) }
         }
     }
 }
 
-fn diagnostics(told: &Told) -> Markup {
+fn diagnostics(findings: &[Diagnostic]) -> Markup {
     table(
         "Diagnostics",
         &["", "Object", "What is wrong", "What to do", "Where"],
         &html! {
-            @for one in &told.diagnostics {
+            @for one in findings {
                 tr {
                     td { (badge(one.severity().as_str(), one.code.id())) span.hidden { (word(one.severity())) } }
                     td { strong { (shown(&one.object.to_string())) } @if !one.field.is_empty() { div { code { (shown(&one.field)) } } } }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailey_crds::gateway::{GrpcRoute, HttpRoute};
 use bailey_routing::ir::{HostPattern, Route, RouteKind, Target, UpstreamKey};
-use bailey_translate::{Diagnostic, Kind, Location, Objects, Severity};
+use bailey_translate::{Code, Diagnostic, Kind, Location, Objects, Severity};
 use k8s_openapi::api::networking::v1::Ingress;
 use maud::{Markup, html};
 use serde::Serialize;
@@ -26,6 +26,8 @@ pub enum Standing {
     Rejected,
     /// It is served, and something about it is wrong.
     Problems,
+    /// It is served, and another one takes requests that it asks for.
+    Shadowed,
     /// It is served.
     Accepted,
 }
@@ -86,7 +88,7 @@ impl Said {
 pub fn lines(board: &Board, seen: &[Seen], filter: &Filter) -> Vec<Line> {
     let told = board.told();
     let mut said: BTreeMap<String, Vec<&Diagnostic>> = BTreeMap::new();
-    for diagnostic in &told.diagnostics {
+    for diagnostic in told.findings(seen) {
         let object = &diagnostic.object;
         said.entry(format!("{}/{}/{}", object.kind, object.namespace, object.name)).or_default().push(diagnostic);
     }
@@ -162,12 +164,16 @@ fn served(route: &Route, name: String, said: &BTreeMap<String, Vec<&Diagnostic>>
         }
     }
     let own = said.get(&name).map(Vec::as_slice).unwrap_or_default();
-    let grave = own.iter().any(|diagnostic| diagnostic.severity() != Severity::Info);
+    let hides =
+        |one: &&Diagnostic| matches!(one.code, Code::RuleUnreachable | Code::MatchUnreachable | Code::MatchShadowed);
+    let shadowed = own.iter().any(hides);
+    let grave = own.iter().any(|one| one.severity() != Severity::Info && !hides(one));
     Line {
-        standing: match (grave, hosts.is_empty()) {
-            (_, true) => Standing::Rejected,
-            (true, false) => Standing::Problems,
-            (false, false) => Standing::Accepted,
+        standing: match (hosts.is_empty(), grave, shadowed) {
+            (true, _, _) => Standing::Rejected,
+            (false, true, _) => Standing::Problems,
+            (false, false, true) => Standing::Shadowed,
+            (false, false, false) => Standing::Accepted,
         },
         route: name,
         tenant: route.tenant.as_deref().map(str::to_owned),
@@ -190,6 +196,7 @@ pub fn screen(board: &Board, seen: &[Seen], filter: &Filter) -> Markup {
         } @else {
             p.facts {
                 span { strong { (count(Standing::Accepted)) } " accepted" }
+                span { strong { (count(Standing::Shadowed)) } " shadowed in part" }
                 span { strong { (count(Standing::Problems)) } " with problems" }
                 span { strong { (count(Standing::Rejected)) } " rejected" }
             }
@@ -205,13 +212,14 @@ fn row(line: &Line) -> Markup {
     let (kind, word) = match line.standing {
         Standing::Accepted => ("fine", "accepted"),
         Standing::Problems => ("warning", "problems"),
+        Standing::Shadowed => ("info", "shadowed"),
         Standing::Rejected => ("error", "rejected"),
     };
     html! {
         tr data-route=(line.route) {
             td { (badge(kind, word)) }
             td.route {
-                a href=(link("/explain", &format!("route={}", encode(&line.route)))) { (shown(&line.route)) }
+                a href=(link("/", &format!("route={}", encode(&line.route)))) { (shown(&line.route)) }
                 @if !line.diagnostics.is_empty() { ul.related { @for one in &line.diagnostics { (said(one)) } } }
             }
             td { (line.tenant.as_deref().unwrap_or("–")) }

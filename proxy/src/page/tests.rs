@@ -43,7 +43,7 @@ fn board(local: bool, store: Option<Arc<Store>>) -> Shown {
     });
     let board = if local { Board::local(store) } else { Board::new() };
     board.join(&member);
-    board.tell(Told { objects, documents, diagnostics: built.diagnostics, refused: Vec::new() });
+    board.tell(Told::live(objects, documents, built.diagnostics));
     Shown { site: Site::new(board.clone()), board, member }
 }
 
@@ -227,6 +227,7 @@ fn routes_tell_what_is_rejected_and_why() {
     };
     assert_eq!(standing("HTTPRoute/a/good").as_deref(), Some("accepted"));
     assert_eq!(standing("HTTPRoute/a/broken").as_deref(), Some("problems"));
+    assert_eq!(standing("HTTPRoute/a/hidden").as_deref(), Some("shadowed"));
     assert_eq!(standing("HTTPRoute/a/lost").as_deref(), Some("rejected"));
     let (_, page) = ask(&shown, "/routes");
     assert!(page.contains("rejected") && page.contains("BLY") && page.contains("test.yaml:"), "{page}");
@@ -239,7 +240,7 @@ fn the_topology_is_data_too_and_can_be_filtered() {
     let ranks = |data: &serde_json::Value, rank: &str| {
         data["nodes"].as_array().unwrap().iter().filter(|n| n["rank"] == rank).count()
     };
-    assert_eq!((ranks(&whole, "front"), ranks(&whole, "route")), (1, 2));
+    assert_eq!((ranks(&whole, "front"), ranks(&whole, "route")), (1, 3));
     let one: serde_json::Value = serde_json::from_str(&ask(&shown, "/api/topology?route=HTTPRoute/a/good").1).unwrap();
     assert_eq!(ranks(&one, "route"), 1);
 }

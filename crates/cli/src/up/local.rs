@@ -183,12 +183,7 @@ impl Local {
         self.retire(&tiers, &input.backends);
         self.diagnostics = input.located(diagnostics);
         (self.objects, self.notes) = (objects, input.notes);
-        self.board.tell(Told {
-            objects: self.objects.clone(),
-            documents: input.documents,
-            diagnostics: self.diagnostics.clone(),
-            refused: Vec::new(),
-        });
+        self.board.tell(Told::live(self.objects.clone(), input.documents, self.diagnostics.clone()));
         Ok(())
     }
 
