@@ -7,8 +7,11 @@ use std::path::Path;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::analyze::AnalyzeArgs;
+use crate::diff::DiffArgs;
 use crate::generate::Generate;
+use crate::test::TestArgs;
 use crate::trace::TraceArgs;
+use crate::translate::TranslateArgs;
 use crate::up::UpArgs;
 use crate::version::VersionArgs;
 
@@ -30,6 +33,12 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Send one request to a running `bailey up` and show where its time went, over both tiers.
     Trace(TraceArgs),
+    /// Ask the requests of a file, and compare what becomes of them with what is expected.
+    Test(TestArgs),
+    /// Say what changes in behaviour from one set of objects to another.
+    Diff(DiffArgs),
+    /// Print the routes as the tiers try them, or a drawing of the topology.
+    Translate(TranslateArgs),
     /// Print files: the CRDs, shell completions, manual pages.
     #[command(subcommand)]
     Generate(Generate),

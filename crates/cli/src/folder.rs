@@ -9,6 +9,7 @@ pub mod files;
 pub mod input;
 pub mod plan;
 pub mod stand_in;
+pub mod world;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -6,11 +6,15 @@ use std::process::ExitCode;
 
 pub mod analyze;
 pub mod args;
+pub mod describe;
+pub mod diff;
 pub mod folder;
 pub mod generate;
 pub mod nearest;
 pub mod output;
+pub mod test;
 pub mod trace;
+pub mod translate;
 pub mod up;
 pub mod version;
 
@@ -33,6 +37,9 @@ fn dispatch(command: Command) -> Outcome {
         Command::Up(args) => up::run(args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Translate(args) => translate::run(&args),
         Command::Generate(what) => generate::run(&what),
         Command::Version(args) => version::run(&args),
     }

@@ -3,8 +3,14 @@
 
 #[path = "commands/analyzing.rs"]
 mod analyzing;
+#[path = "commands/comparing.rs"]
+mod comparing;
 #[path = "commands/program.rs"]
 mod program;
+#[path = "commands/testing.rs"]
+mod testing;
+#[path = "commands/translating.rs"]
+mod translating;
 
 use std::fs;
 

@@ -109,6 +109,17 @@ fn decide(site: &Site, from: Sender<'_>, incoming: Incoming, mut told: TierAccou
     }
     if let Some(respond) = decision::redirect(listener, &incoming, |port| site.visible(port)) {
         let answer = answer_view(&respond, Cause::HttpsRedirect);
+        told.ways.push(Way {
+            percent: 100.0,
+            backend: None,
+            answer: Some(answer.clone()),
+            sent: None,
+            request: Vec::new(),
+            response: Vec::new(),
+            mirrors: Vec::new(),
+            timeouts: None,
+            retries: None,
+        });
         return end(told, End::HttpsRedirect(answer), incoming, None);
     }
     let layers = snapshot.table.candidates(incoming.listener, incoming.head.host(), &View(&incoming.head));

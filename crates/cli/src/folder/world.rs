@@ -1,0 +1,48 @@
+//! A folder as explanations see it: sites of tiers instead of running ones.
+
+use std::collections::BTreeMap;
+
+use bailey_proxy::Role;
+use bailey_proxy::explain::{Explanation, Question, Site, World, explain};
+
+use super::{Folder, OfflineTier, Setting};
+
+/// Declared ports → ports as clients reach them, where they differ.
+pub type Ports = BTreeMap<u16, u16>;
+
+/// The tiers of a folder, ready to be asked.
+#[derive(Debug)]
+pub struct Sites<'a> {
+    folder: &'a Folder,
+    fronts: Vec<Site>,
+    inners: Vec<Site>,
+}
+
+impl<'a> Sites<'a> {
+    /// The tiers of a folder, behind these ports.
+    pub fn of(folder: &'a Folder, ports: &Ports) -> Self {
+        let site = |tier: &OfflineTier| Site {
+            role: tier.role.clone(),
+            snapshot: tier.snapshot.clone(),
+            ports: ports.clone(),
+        };
+        let (inners, fronts) = folder.tiers.iter().map(site).partition(|site| matches!(site.role, Role::Inner { .. }));
+        Self { folder, fronts, inners }
+    }
+
+    /// What explanations are made of.
+    pub fn world(&self) -> World<'_> {
+        World {
+            fronts: &self.fronts,
+            inners: &self.inners,
+            objects: &self.folder.objects,
+            diagnostics: &self.folder.diagnostics,
+            development_ca: self.folder.setting == Setting::Local,
+        }
+    }
+
+    /// What becomes of a request.
+    pub fn explain(&self, question: &Question) -> Explanation {
+        explain(&self.world(), question)
+    }
+}
