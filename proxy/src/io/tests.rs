@@ -3,7 +3,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -24,8 +24,8 @@ fn tls(client: TcpStream, server: TcpStream) -> (Io, Io) {
     let client_config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let name = "a.test".try_into().unwrap();
     (
-        Io::tls(client, ClientConnection::new(Arc::new(client_config), name).unwrap().into()),
-        Io::tls(server, ServerConnection::new(Arc::new(server_config)).unwrap().into()),
+        Io::tls(client, Session::client(Arc::new(client_config), name).unwrap()),
+        Io::tls(server, Session::server(Arc::new(server_config)).unwrap()),
     )
 }
 

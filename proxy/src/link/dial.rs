@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use crate::io::Io;
+use crate::io::{Io, Session};
 use crate::tls::link::{LinkTls, check_alpn};
 use crate::upstream::UpstreamError;
 
@@ -34,8 +34,8 @@ pub(crate) async fn dial(security: &LinkSecurity, tenant: &str, address: SocketA
 
 async fn handshake(stream: TcpStream, tls: &LinkTls, tenant: &str) -> Option<Io> {
     let config = tls.client(tenant).ok()?;
-    let connection = rustls::ClientConnection::new(config, LinkTls::server_name()).ok()?;
-    let mut io = Io::tls(stream, connection.into());
+    let session = Session::client(config, LinkTls::server_name()).ok()?;
+    let mut io = Io::tls(stream, session);
     if let Err(error) = poll_fn(|cx| io.poll_handshake(cx)).await {
         tracing::debug!(%tenant, %error, "the handshake of a link failed");
         return None;

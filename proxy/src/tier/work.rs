@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::{StartError, TierHandle, WorkerThread};
 use crate::forward::{Forwarder, Identity, Listener, LogFile};
-use crate::io::Io;
+use crate::io::{Io, Session};
 use crate::limits::{Tenants, WorkerTenants};
 use crate::link::{LinkSecurity, Seats, serve_link};
 use crate::listen::{Admission, Listening};
@@ -278,8 +278,8 @@ async fn let_in(stream: TcpStream, security: &LinkSecurity) -> io::Result<Io> {
     stream.set_nodelay(true)?;
     match security {
         LinkSecurity::Tls(tls) => {
-            let connection = rustls::ServerConnection::new(tls.server()).map_err(io::Error::other)?;
-            let mut io = Io::tls(stream, connection.into());
+            let session = Session::server(tls.server()).map_err(io::Error::other)?;
+            let mut io = Io::tls(stream, session);
             poll_fn(|cx| io.poll_handshake(cx)).await?;
             io.connection().map_or(Ok(()), check_alpn)?;
             Ok(io)

@@ -206,7 +206,7 @@ fn make_server(
 }
 
 /// Whether the other end of a completed handshake speaks the link protocol.
-pub fn check_alpn(connection: &rustls::Connection) -> io::Result<()> {
+pub fn check_alpn(connection: &rustls::CommonState) -> io::Result<()> {
     if connection.alpn_protocol() == Some(ALPN_LINK) {
         return Ok(());
     }

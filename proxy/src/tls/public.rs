@@ -10,13 +10,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{Accepted, Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ProtocolVersion, ServerConfig};
 use tokio::net::TcpStream;
 
-use crate::io::Io;
+use crate::io::{Io, Session};
 use crate::timer::Deadline;
 
 #[cfg(test)]
@@ -133,7 +134,7 @@ impl PublicTls {
     }
 
     async fn accept_within(&self, stream: TcpStream, deadline: &Deadline) -> Result<Handshaken, HandshakeError> {
-        let mut opening = Opening { stream, acceptor: Acceptor::default() };
+        let mut opening = Opening { stream, acceptor: Acceptor::default(), read: BytesMut::new() };
         let hello = within(deadline, |cx| opening.poll_hello(cx)).await?;
         let (name, config) = match self.choose(&hello) {
             Ok(chosen) => chosen,
@@ -143,16 +144,15 @@ impl PublicTls {
                 return Err(error);
             }
         };
-        let connection = match hello.into_connection(config) {
-            Ok(connection) => connection,
-            Err((error, mut alert)) => {
-                let mut bytes = Vec::new();
-                let _ = alert.write_all(&mut bytes);
-                let _ = opening.stream.try_write(&bytes);
-                return Err(HandshakeError::Failed(io::Error::new(io::ErrorKind::InvalidData, error)));
+        drop(hello);
+        let session = match Session::server_after(config, opening.read) {
+            Ok(session) => session,
+            Err(refused) => {
+                let _ = opening.stream.try_write(&refused.alert);
+                return Err(HandshakeError::Failed(refused.error));
             }
         };
-        let mut io = Io::tls(opening.stream, connection.into());
+        let mut io = Io::tls(opening.stream, session);
         within(deadline, |cx| io.poll_handshake(cx)).await?;
         let (h2, tls13) = match io.connection() {
             Some(tls) => {
@@ -213,13 +213,15 @@ impl ResolvesServerCert for TenantResolver {
 struct Opening {
     stream: TcpStream,
     acceptor: Acceptor,
+    /// What the acceptor has read: the session begins with it once its configuration is chosen.
+    read: BytesMut,
 }
 
 impl Opening {
     fn poll_hello(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<Accepted>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            match self.acceptor.read_tls(&mut TryRead(&self.stream)) {
+            match self.acceptor.read_tls(&mut Reading { stream: &self.stream, read: &mut self.read }) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
@@ -239,11 +241,17 @@ impl Opening {
     }
 }
 
-struct TryRead<'a>(&'a TcpStream);
+/// Reads from the socket and remembers what it read.
+struct Reading<'a> {
+    stream: &'a TcpStream,
+    read: &'a mut BytesMut,
+}
 
-impl io::Read for TryRead<'_> {
+impl io::Read for Reading<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(into)
+        let count = self.stream.try_read(into)?;
+        self.read.extend_from_slice(&into[..count]);
+        Ok(count)
     }
 }
 

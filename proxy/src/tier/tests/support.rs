@@ -9,13 +9,13 @@ use bailey_translate::{Object, Objects};
 use bytes::BytesMut;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::super::*;
-use crate::io::Io;
+use crate::io::{Io, Session};
 
 /// An application that answers every request with the head it saw.
 pub(super) async fn echo() -> SocketAddr {
@@ -177,8 +177,8 @@ impl TlsClient {
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(store).with_no_client_auth();
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut io = Io::tls(TcpStream::connect(to).await.unwrap(), connection.into());
+        let connection = Session::client(Arc::new(config), name).unwrap();
+        let mut io = Io::tls(TcpStream::connect(to).await.unwrap(), connection);
         poll_fn(|cx| io.poll_handshake(cx)).await?;
         Ok(Self(io, BytesMut::new()))
     }

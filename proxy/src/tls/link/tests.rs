@@ -2,10 +2,9 @@ use super::*;
 use std::future::poll_fn;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
-use rustls::{ClientConnection, ServerConnection};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::io::Io;
+use crate::io::{Io, Session};
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -34,9 +33,9 @@ async fn link(outer: &LinkTls, inner: &LinkTls) -> (bool, bool) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connect = TcpStream::connect(listener.local_addr().unwrap());
     let (client, server) = tokio::join!(connect, listener.accept());
-    let dial = ClientConnection::new(outer.client("a").unwrap(), LinkTls::server_name()).unwrap();
-    let mut client = Io::tls(client.unwrap(), dial.into());
-    let mut server = Io::tls(server.unwrap().0, ServerConnection::new(inner.server()).unwrap().into());
+    let dial = Session::client(outer.client("a").unwrap(), LinkTls::server_name()).unwrap();
+    let mut client = Io::tls(client.unwrap(), dial);
+    let mut server = Io::tls(server.unwrap().0, Session::server(inner.server()).unwrap());
     let dialling = async {
         poll_fn(|cx| client.poll_handshake(cx)).await?;
         check_alpn(client.connection().unwrap())?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::client::Resumption;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{AlertDescription, ClientConfig, ClientConnection, HandshakeKind, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, HandshakeKind, RootCertStore};
 use tokio::net::TcpListener;
 
 use crate::timer::Wheel;
@@ -67,8 +67,8 @@ impl Site {
         let (client, server) = tokio::join!(connect, listener.accept());
         let wheel = Wheel::manual();
         let deadline = wheel.deadline();
-        let dial = ClientConnection::new(config.clone(), name.to_owned().try_into().unwrap()).unwrap();
-        let mut client = Io::tls(client.unwrap(), dial.into());
+        let dial = Session::client(config.clone(), name.to_owned().try_into().unwrap()).unwrap();
+        let mut client = Io::tls(client.unwrap(), dial);
         let accepting = async {
             let mut accepted = self.tls.accept(server.unwrap().0, &deadline, HANDSHAKE).await?;
             accepted.io.queue(b"hello");
@@ -77,7 +77,7 @@ impl Site {
         };
         let dialling = async {
             poll_fn(|cx| client.poll_handshake(cx)).await?;
-            let mut buf = bytes::BytesMut::new();
+            let mut buf = BytesMut::new();
             poll_fn(|cx| client.poll_read(cx, &mut buf, 1024)).await?;
             Ok(client)
         };
