@@ -35,18 +35,17 @@ pub struct Matched<'t> {
 impl RouteTable {
     /// The rule for a request. `host` has no port ([`host_of`](crate::host_of)); case and a trailing dot do not matter.
     pub fn find(&self, listener: ListenerId, host: &[u8], request: &impl RequestView) -> Found<'_> {
-        let name = HostName::new(host);
-        let mut owner = None;
-        for entry in self.entries(listener, name.as_ref()) {
-            if owner.is_some_and(|owner| owner != entry.tenant()) {
-                break;
-            }
-            if let Some(candidate) = entry.find(request) {
-                return Found::Matched(Matched { entry, candidate });
-            }
-            owner = Some(entry.tenant());
+        match self.host(listener, host) {
+            Some(routes) => routes.find(request).map_or(Found::NoRoute, Found::Matched),
+            None => Found::NoHost,
         }
-        if owner.is_some() { Found::NoRoute } else { Found::NoHost }
+    }
+
+    /// What answers for `host` on this listener: for a caller that asks for its tenant before it asks for a rule.
+    pub fn host<'t, 'h>(&'t self, listener: ListenerId, host: &'h [u8]) -> Option<HostRoutes<'t, 'h>> {
+        let name = HostName::new(host);
+        let first = self.entries(listener, name.as_ref()).next()?;
+        Some(HostRoutes { table: self, listener, host, first })
     }
 
     /// The tenant that owns `host` on this listener, by the most specific pattern that has routes. For comparing the
@@ -81,6 +80,33 @@ impl RouteTable {
     pub(crate) fn entry(&self, slot: &Slot, probe: Probe<'_>) -> Option<&HostEntry> {
         let listener = &*slot.listener.name;
         self.hosts.get(probe.hash_from(&slot.seed), |entry| entry.is(listener, probe)).map(|entry| &**entry)
+    }
+}
+
+/// All that answers for one host on one listener.
+#[derive(Debug, Clone, Copy)]
+pub struct HostRoutes<'t, 'h> {
+    table: &'t RouteTable,
+    listener: ListenerId,
+    host: &'h [u8],
+    /// The entry of the most specific pattern.
+    first: &'t HostEntry,
+}
+
+impl<'t> HostRoutes<'t, '_> {
+    /// The tenant that owns the host, if it has one.
+    pub fn tenant(&self) -> Option<&'t Arc<str>> {
+        self.first.tenant()
+    }
+
+    /// The rule for a request.
+    pub fn find(&self, request: &impl RequestView) -> Option<Matched<'t>> {
+        let matched = |entry: &'t HostEntry| Some(Matched { entry, candidate: entry.find(request)? });
+        matched(self.first).or_else(|| {
+            let name = HostName::new(self.host);
+            let less_specific = self.table.entries(self.listener, name.as_ref()).skip(1);
+            less_specific.take_while(|entry| entry.tenant() == self.tenant()).find_map(matched)
+        })
     }
 }
 

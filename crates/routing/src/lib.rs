@@ -23,7 +23,7 @@ mod survey;
 mod table;
 
 pub use compile::{Change, compile};
-pub use find::{Found, Matched};
+pub use find::{Found, HostRoutes, Matched};
 pub use host::host_of;
 pub use listing::{Hidden, Listed};
 pub use matching::Condition;

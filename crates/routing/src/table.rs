@@ -58,6 +58,11 @@ impl RouteTable {
     /// are asked (listener isolation, Gateway API `GatewayHTTPListenerIsolation`).
     pub fn listener_at(&self, port: u16, host: &[u8]) -> Option<ListenerId> {
         let ids = self.ports.get(&port)?;
+        if let [only] = **ids
+            && self.listeners[only.0 as usize].listener.hostname == HostPattern::Any
+        {
+            return Some(only);
+        }
         let name = HostName::new(host);
         let host = name.as_ref().and_then(|name| std::str::from_utf8(name.as_bytes()).ok()).unwrap_or_default();
         ids.iter().copied().find(|id| self.listeners[id.0 as usize].listener.hostname.matches(host))

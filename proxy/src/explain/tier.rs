@@ -70,7 +70,7 @@ pub(super) fn account(site: &Site, from: Sender<'_>, head: RequestHead, removed:
         ways: Vec::new(),
     };
     let visible = |port| site.visible(port);
-    let arrived = arrive(&site.snapshot, from, head, visible, || say::NEW_ID);
+    let arrived = arrive(&site.snapshot, from, Box::new(head), visible, || say::NEW_ID);
     let incoming = match arrived {
         Ok(incoming) => incoming,
         Err(error) => {
@@ -104,9 +104,10 @@ fn decide(site: &Site, from: Sender<'_>, incoming: Incoming, mut told: TierAccou
         Err(error) => return end(told, End::Refused(error), incoming, None),
     };
     told.listener = listener.name.to_string();
-    if let Err(error) = decision::same_tenant(snapshot, from, &incoming) {
-        return end(told, End::Refused(error), incoming, None);
-    }
+    let routes = match decision::same_tenant(snapshot, from, &incoming) {
+        Ok(routes) => routes,
+        Err(error) => return end(told, End::Refused(error), incoming, None),
+    };
     if let Some(respond) = decision::redirect(listener, &incoming, |port| site.visible(port)) {
         let answer = answer_view(&respond, Cause::HttpsRedirect);
         told.ways.push(Way {
@@ -123,7 +124,7 @@ fn decide(site: &Site, from: Sender<'_>, incoming: Incoming, mut told: TierAccou
         return end(told, End::HttpsRedirect(answer), incoming, None);
     }
     let layers = snapshot.table.candidates(incoming.listener, incoming.head.host(), &View(&incoming.head));
-    let found = decision::route(snapshot, &incoming);
+    let found = decision::route(&routes, &incoming);
     told.hosts = layers.iter().map(tried).collect();
     (told.candidates, told.candidates_left_out) = candidates(&layers, &incoming);
     let matched = match found {

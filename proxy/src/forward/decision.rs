@@ -1,10 +1,8 @@
 //! What becomes of a request, without doing it: whose host it is, whether it is redirected, which rule takes it, what that
 //! plans. Pure, so that a tier and those who explain it decide by the same code.
 
-use std::sync::Arc;
-
 use bailey_routing::ir::Listener;
-use bailey_routing::{Arrival as Arrived, Cause, Found, Matched, Plan, Respond, https_redirect, plan};
+use bailey_routing::{Arrival as Arrived, Cause, HostRoutes, Matched, Plan, Respond, https_redirect, plan};
 
 use super::Sender;
 use super::arrival::{Incoming, View};
@@ -16,28 +14,28 @@ pub(crate) fn listener<'s>(snapshot: &'s Snapshot, incoming: &Incoming) -> Resul
     snapshot.table.listener(incoming.listener).ok_or(ProxyError::us(Fate::Internal))
 }
 
-/// The tenant of the host. A TLS connection serves the tenant of its server name and no other, whatever it asks for
+/// What answers for the host of the request, of one tenant. A TLS connection serves the tenant of its server name and no other, whatever it asks for
 /// later, and whatever has changed since (RFC 9110 15.5.20). A host that nobody owns is 404 before that: nothing is
 /// told about others.
-pub(crate) fn same_tenant<'s>(
+pub(crate) fn same_tenant<'s, 'i>(
     snapshot: &'s Snapshot,
     from: Sender<'_>,
-    incoming: &Incoming,
-) -> Result<Option<&'s Arc<str>>, ProxyError> {
+    incoming: &'i Incoming,
+) -> Result<HostRoutes<'s, 'i>, ProxyError> {
     let table = &snapshot.table;
     let host = incoming.head.host();
-    let owner = table.owner_of(incoming.listener, host).ok_or(ProxyError::us(Fate::HostUnknown))?;
-    let Sender::Client(connection) = from else { return Ok(owner) };
-    let Some(tls) = &connection.tls else { return Ok(owner) };
+    let routes = table.host(incoming.listener, host).ok_or(ProxyError::us(Fate::HostUnknown))?;
+    let Sender::Client(connection) = from else { return Ok(routes) };
+    let Some(tls) = &connection.tls else { return Ok(routes) };
     let sni = tls.sni.as_bytes();
     // The listener is that of this very host.
     if sni == host {
-        return Ok(owner);
+        return Ok(routes);
     }
     let same_listener = table.listener_at(connection.listener.port, sni) == Some(incoming.listener);
-    let same_tenant = || table.owner_of(incoming.listener, sni) == Some(owner);
+    let same_tenant = || table.owner_of(incoming.listener, sni) == Some(routes.tenant());
     if same_listener && (!snapshot.settings.tenants || same_tenant()) {
-        return Ok(owner);
+        return Ok(routes);
     }
     Err(ProxyError::us(Fate::Misdirected))
 }
@@ -53,13 +51,9 @@ pub(crate) fn redirect(
     Some(https_redirect(policy, incoming.head.authority.host_bytes(), &View(&incoming.head)))
 }
 
-/// The rule that takes the request.
-pub(crate) fn route<'s>(snapshot: &'s Snapshot, incoming: &Incoming) -> Result<Matched<'s>, ProxyError> {
-    match snapshot.table.find(incoming.listener, incoming.head.host(), &View(&incoming.head)) {
-        Found::Matched(matched) => Ok(matched),
-        Found::NoHost => Err(ProxyError::us(Fate::HostUnknown)),
-        Found::NoRoute => Err(ProxyError::us(Fate::RouteUnknown)),
-    }
+/// The rule that takes the request, of those of its host.
+pub(crate) fn route<'s>(routes: &HostRoutes<'s, '_>, incoming: &Incoming) -> Result<Matched<'s>, ProxyError> {
+    routes.find(&View(&incoming.head)).ok_or(ProxyError::us(Fate::RouteUnknown))
 }
 
 /// What the rule plans for it, with this draw.
