@@ -29,7 +29,7 @@ pub enum BodyEvent {
     End,
 }
 
-/// A piece of a response. What ends it (`end`, [`ResponseEvent::Trailers`], [`ResponseEvent::End`]) is the last, but
+/// A piece of a response. What ends it (an `end`, [`ResponseEvent::Trailers`], [`ResponseEvent::End`]) is the last, but
 /// after a 101 the body goes on in both directions until each has its [`ResponseEvent::End`].
 #[derive(Debug)]
 pub enum ResponseEvent {
@@ -43,7 +43,12 @@ pub enum ResponseEvent {
         end: bool,
     },
     /// Bytes of the body; never empty.
-    Data(Bytes),
+    Data {
+        /// The bytes.
+        data: Bytes,
+        /// The body is complete with them. Told where it is known, so that the end travels with the last bytes.
+        end: bool,
+    },
     /// The body is complete and these fields follow it.
     Trailers(Fields),
     /// The body is complete.
@@ -348,9 +353,10 @@ impl<D: Downstream, B: Backend, F: FnMut(&mut D, &mut ResponseHead)> Pump<'_, D,
                 (self.on_head)(self.down, &mut head);
                 self.down.send_head(head, end);
             }
-            ResponseEvent::Data(data) => {
+            ResponseEvent::Data { data, end } => {
                 self.moved.down += data.len() as u64;
-                self.down.send_data(data, false);
+                self.response_done = end;
+                self.down.send_data(data, end);
             }
             ResponseEvent::Trailers(trailers) => {
                 self.response_done = true;

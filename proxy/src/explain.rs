@@ -100,7 +100,7 @@ fn requested(world: &World<'_>, question: &Question, connected: &Connected<'_>, 
         if let Some(inner) = world.inners.iter().find(|inner| inner.role == role) {
             let meta = tier::meta(from, &linked);
             met.address.push(address::over_the_link(inner, meta.client));
-            accounts.push(tier::account(inner, Sender::Link(&meta), linked.incoming.head.clone(), Vec::new()));
+            accounts.push(tier::account(inner, Sender::Link(&meta), (*linked.incoming.head).clone(), Vec::new()));
         }
     }
     let verdict = verdict::of(world, question, connected, &accounts);

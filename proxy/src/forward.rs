@@ -161,7 +161,7 @@ impl Forwarder {
     }
 
     /// Answers one request, whoever brought it. Returns when nothing more will be sent on `down`.
-    pub(crate) async fn answer<D: Downstream>(&self, from: Sender<'_>, down: &mut D, head: RequestHead) {
+    pub(crate) async fn answer<D: Downstream>(&self, from: Sender<'_>, down: &mut D, head: Box<RequestHead>) {
         let serving = self.serving();
         let active = &self.counter.shard().active_requests;
         active.add(1);
@@ -191,14 +191,15 @@ impl Forwarder {
         record: &mut Record,
     ) -> Result<(), ProxyError> {
         let snapshot = &*serving.snapshot;
-        let tenant = decision::same_tenant(snapshot, from, incoming)?;
+        let routes = decision::same_tenant(snapshot, from, incoming)?;
+        let tenant = routes.tenant();
         let listener = decision::listener(snapshot, incoming)?;
         self.count_connection(tenant, from)?;
         if let Some(respond) = decision::redirect(listener, incoming, |port| self.visible(port)) {
             return Box::pin(answer::planned(&respond, incoming, down, record)).await;
         }
         let _place = self.admit(tenant, from)?;
-        let matched = decision::route(snapshot, incoming)?;
+        let matched = decision::route(&routes, incoming)?;
         record.matched(serving, matched.route());
         match decision::planned(snapshot, matched, incoming, self.ids.next()) {
             Plan::Respond(respond) => Box::pin(answer::planned(&respond, incoming, down, record)).await,
@@ -315,8 +316,13 @@ impl Serve for Forwarder {
         Some(OpenConnection { counter, _place: place })
     }
 
-    async fn serve<D: Downstream>(&self, info: &Rc<ConnectionInfo>, down: &mut D, head: RequestHead) {
-        self.answer(Sender::Client(info), down, head).await;
+    fn serve<D: Downstream>(
+        &self,
+        info: &Rc<ConnectionInfo>,
+        down: &mut D,
+        head: Box<RequestHead>,
+    ) -> impl Future<Output = ()> {
+        self.answer(Sender::Client(info), down, head)
     }
 
     fn refused(&self, info: &ConnectionInfo, fate: Fate, status: u16) {
@@ -342,7 +348,12 @@ impl Drop for OpenConnection {
 }
 
 impl LinkService for Rc<Forwarder> {
-    async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: Box<bailey_link::RequestHead>) {
+    async fn serve_stream(
+        &self,
+        down: &mut LinkDownstream,
+        head: Box<RequestHead>,
+        meta: Box<bailey_link::RequestHead>,
+    ) {
         self.answer(Sender::Link(&meta.meta()), down, head).await;
     }
 }

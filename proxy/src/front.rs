@@ -58,7 +58,7 @@ pub trait Serve: 'static {
         &self,
         info: &Rc<ConnectionInfo>,
         down: &mut D,
-        head: RequestHead,
+        head: Box<RequestHead>,
     ) -> impl Future<Output = ()>;
 
     /// Told of a request that the front refused by itself, for the log and the counters.

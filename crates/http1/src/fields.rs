@@ -45,6 +45,33 @@ struct Entry {
     removed: bool,
 }
 
+/// The beginning of a field's line, `name: `, checked when the program is compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct LineStart(&'static [u8]);
+
+impl LineStart {
+    /// Takes a lower-case name with the colon and the space that follow it; anything else does not compile.
+    pub const fn new(line: &'static str) -> Self {
+        let [name @ .., b':', b' '] = line.as_bytes() else { panic!("a line begins with `name: `") };
+        assert!(!name.is_empty() && name.len() <= u16::MAX as usize, "a name has 1 to 65,535 bytes");
+        let mut at = 0;
+        while at < name.len() {
+            let byte = name[at];
+            assert!(byte != 0 && class::TOKEN_LOWER[byte as usize] == byte, "a name is a lower-case token");
+            at += 1;
+        }
+        Self(line.as_bytes())
+    }
+
+    /// The name.
+    pub const fn name(self) -> &'static [u8] {
+        match self.0 {
+            [name @ .., _, _] => name,
+            _ => &[],
+        }
+    }
+}
+
 /// Ranges handed to [`Fields::from_ranges`] that cannot be fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidField {
@@ -98,6 +125,19 @@ impl Fields {
         }
         self.adopt(buffer);
         Ok(())
+    }
+
+    /// Like [`Fields::refill`] for ranges whose texts the caller has checked: names are lower-case tokens, values hold no
+    /// control character but the tab. Ranges outside the buffer are empty fields.
+    pub fn refill_checked(&mut self, buffer: Bytes, ranges: impl IntoIterator<Item = (Range<u32>, Range<u32>)>) {
+        self.clear();
+        if buffer.len() >= TAIL as usize {
+            return;
+        }
+        for (name, value) in ranges {
+            self.push_parsed(name.start, name.len() as u16, value.start, value.len() as u32);
+        }
+        self.adopt(buffer);
     }
 
     fn push_range(&mut self, buffer: &[u8], name: Range<u32>, value: Range<u32>) -> Result<(), InvalidField> {
@@ -252,6 +292,27 @@ impl Fields {
             value: at as u32 | TAIL,
             value_len: value.len() as u32,
             name_len: name.len() as u16,
+            removed: false,
+        });
+    }
+
+    /// [`Fields::append`] for a name that is known to be one.
+    pub fn append_line(&mut self, begin: LineStart, value: &[u8]) {
+        let start = self.tail.len();
+        let at = start + begin.0.len();
+        if at + value.len() + LINE >= TAIL as usize {
+            return;
+        }
+        self.tail.reserve(begin.0.len() + value.len() + LINE);
+        self.tail.extend_from_slice(begin.0);
+        self.tail.extend_from_slice(value);
+        clean(&mut self.tail[at..]);
+        self.tail.extend_from_slice(b"\r\n");
+        self.entries.push(Entry {
+            name: start as u32 | TAIL,
+            value: at as u32 | TAIL,
+            value_len: value.len() as u32,
+            name_len: (begin.0.len() - 2) as u16,
             removed: false,
         });
     }

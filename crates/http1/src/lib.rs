@@ -23,7 +23,7 @@ pub use authority::Authority;
 pub use body::{BodyDecoder, BodyEncoder, BodyPart, WrongLength, is_trailer_allowed};
 pub use client::ClientConnection;
 pub use encode::{ConnectionOption, encode_request, encode_response};
-pub use fields::{Fields, InvalidField, is_secret};
+pub use fields::{Fields, InvalidField, LineStart, is_secret};
 pub use head::{BodyLength, RequestHead, ResponseHead, Scheme, Upgrade, Version};
 pub use hop_by_hop::{ConnectionTokens, remove_hop_by_hop_from_request, remove_hop_by_hop_from_response};
 pub use limits::Limits;

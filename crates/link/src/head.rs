@@ -1,7 +1,7 @@
 //! The payload of heads and trailers: metadata items, then length-prefixed names and values. Reads and writes bytes; knows no states.
 //!
 //! Reading checks everything that would let a head say something else once it is written as HTTP/1: names are lower-case tokens, values hold no
-//! CR, LF or NUL. So a reader may use the ranges as they are.
+//! control character but the tab. So a reader may use the ranges as they are.
 
 mod decode;
 mod encode;

@@ -148,7 +148,7 @@ fn head(status: u16, end: bool) -> ResponseEvent {
 }
 
 fn data(len: usize) -> ResponseEvent {
-    ResponseEvent::Data(vec![0; len].into())
+    ResponseEvent::Data { data: vec![0; len].into(), end: false }
 }
 
 fn part(len: usize) -> BodyEvent {

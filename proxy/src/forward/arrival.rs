@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 #[derive(Clone)]
 pub(crate) struct Incoming {
     /// The head, without any field that the sender had no business to send.
-    pub(crate) head: RequestHead,
+    pub(crate) head: Box<RequestHead>,
     /// The client.
     pub(crate) client: SocketAddr,
     /// The client used TLS.
@@ -68,7 +68,7 @@ impl RequestView for View<'_> {
 pub(crate) fn arrive(
     snapshot: &Snapshot,
     from: Sender<'_>,
-    head: RequestHead,
+    head: Box<RequestHead>,
     visible: impl Fn(u16) -> u16,
     new_id: impl FnOnce() -> [u8; 16],
 ) -> Result<Incoming, ProxyError> {
@@ -92,7 +92,7 @@ pub(crate) fn arrive(
 fn client_request(
     snapshot: &Snapshot,
     connection: &ConnectionInfo,
-    mut head: RequestHead,
+    mut head: Box<RequestHead>,
     visible: impl Fn(u16) -> u16,
     new_id: impl FnOnce() -> [u8; 16],
 ) -> Result<Incoming, ProxyError> {
@@ -121,7 +121,7 @@ fn client_request(
 fn link_request(
     snapshot: &Snapshot,
     meta: &bailey_link::RequestMeta<'_>,
-    mut head: RequestHead,
+    mut head: Box<RequestHead>,
 ) -> Result<Incoming, ProxyError> {
     let https = match meta.scheme {
         bailey_link::Scheme::Https => true,

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bailey_http1::{Authority, Fields};
+use bailey_http1::{Authority, Fields, LineStart};
 
 #[cfg(test)]
 mod tests;
@@ -104,16 +104,25 @@ pub struct Origin<'a> {
     pub request_id: &'a [u8; 16],
 }
 
-/// Names of the clean set.
-const CLEAN: [&[u8]; 6] =
-    [b"x-forwarded-for", b"x-real-ip", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-request-id"];
+const FOR: LineStart = LineStart::new("x-forwarded-for: ");
+const REAL_IP: LineStart = LineStart::new("x-real-ip: ");
+const PROTO: LineStart = LineStart::new("x-forwarded-proto: ");
+const HOST: LineStart = LineStart::new("x-forwarded-host: ");
+const PORT: LineStart = LineStart::new("x-forwarded-port: ");
+const REQUEST_ID: LineStart = LineStart::new("x-request-id: ");
+/// The clean set.
+const CLEAN: [LineStart; 6] = [FOR, REAL_IP, PROTO, HOST, PORT, REQUEST_ID];
 /// Room for the lines of the clean set but for the host.
 const CLEAN_ROOM: usize = 320;
 
 /// Writes the clean set, replacing whatever has these names. With `forwarded` also RFC 7239's field.
 pub fn write_clean(fields: &mut Fields, origin: &Origin<'_>, forwarded: bool) {
     // What came in under these names is gone by now; a route may have set some since.
-    let replaced = |name: &[u8]| CLEAN.contains(&name) || (forwarded && name == b"forwarded");
+    let replaced = |name: &[u8]| match name.first() {
+        Some(b'x') => CLEAN.iter().any(|line| line.name() == name),
+        Some(b'f') => forwarded && name == b"forwarded",
+        Some(_) | None => false,
+    };
     if fields.iter().any(|(name, _)| replaced(name)) {
         fields.retain(|name, _| !replaced(name));
     }
@@ -121,19 +130,19 @@ pub fn write_clean(fields: &mut Fields, origin: &Origin<'_>, forwarded: bool) {
     let mut text = Text::default();
     let scheme: &[u8] = if origin.https { b"https" } else { b"http" };
     text.address(origin.client.ip());
-    fields.append(b"x-forwarded-for", text.as_bytes());
-    fields.append(b"x-real-ip", text.as_bytes());
-    fields.append(b"x-forwarded-proto", scheme);
+    fields.append_line(FOR, text.as_bytes());
+    fields.append_line(REAL_IP, text.as_bytes());
+    fields.append_line(PROTO, scheme);
     match origin.authority.port() {
-        None => fields.append(b"x-forwarded-host", origin.authority.host()),
+        None => fields.append_line(HOST, origin.authority.host()),
         Some(port) => {
             let text = text.clear().bytes(origin.authority.host()).bytes(b":").decimal(port);
-            fields.append(b"x-forwarded-host", text.as_bytes());
+            fields.append_line(HOST, text.as_bytes());
         }
     }
     let port = origin.authority.port().unwrap_or(origin.port);
-    fields.append(b"x-forwarded-port", text.clear().decimal(port).as_bytes());
-    fields.append(b"x-request-id", &id_text(origin.request_id));
+    fields.append_line(PORT, text.clear().decimal(port).as_bytes());
+    fields.append_line(REQUEST_ID, &id_text(origin.request_id));
     if forwarded {
         fields.append(b"forwarded", forwarded_value(origin).as_bytes());
     }
@@ -196,15 +205,10 @@ impl Text {
     }
 
     fn decimal(&mut self, number: u16) -> &mut Self {
-        let mut divisor = 10_000;
-        while divisor > 1 && number < divisor {
-            divisor /= 10;
-        }
-        while divisor > 0 {
-            self.bytes(&[b'0' + (number / divisor % 10) as u8]);
-            divisor /= 10;
-        }
-        self
+        let digits = [number / 10_000, number / 1_000 % 10, number / 100 % 10, number / 10 % 10, number % 10];
+        let digits = digits.map(|digit| b'0' + digit as u8);
+        let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len() - 1);
+        self.bytes(&digits[first..])
     }
 
     fn address(&mut self, address: IpAddr) -> &mut Self {

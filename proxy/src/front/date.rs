@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use http::HeaderValue;
+
 use crate::timer::Wheel;
 
 /// Ticks that one value is good for.
@@ -18,7 +20,7 @@ pub struct Date {
 }
 
 /// The tenth of ticks a value was written in, and the value.
-type Known = Option<(u64, [u8; LEN])>;
+type Known = Option<(u64, [u8; LEN], HeaderValue)>;
 
 impl Date {
     /// A date that follows this wheel.
@@ -28,16 +30,26 @@ impl Date {
 
     /// The date, at most about a second old.
     pub fn now(&self) -> [u8; LEN] {
+        self.known(|text, _| *text)
+    }
+
+    /// The same as the `http` crate takes it.
+    pub fn value(&self) -> HeaderValue {
+        self.known(|_, value| value.clone())
+    }
+
+    fn known<T>(&self, take: impl FnOnce(&[u8; LEN], &HeaderValue) -> T) -> T {
         let tick = self.wheel.now() / GOOD_FOR;
         let mut known = self.known.borrow_mut();
-        match *known {
-            Some((at, text)) if at == tick => text,
-            _ => {
-                let text = written();
-                *known = Some((tick, text));
-                text
-            }
+        if known.as_ref().is_none_or(|(at, ..)| *at != tick) {
+            *known = None;
         }
+        let (_, text, value) = known.get_or_insert_with(|| {
+            let text = written();
+            // Always a value: it is made of letters, digits, commas, colons and spaces.
+            (tick, text, HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("")))
+        });
+        take(text, value)
     }
 }
 

@@ -139,12 +139,12 @@ impl Connection {
     }
 
     /// The next head; `None` when the connection is over without anything to say.
-    async fn next_head(&mut self) -> Result<Option<RequestHead>, Refused> {
+    async fn next_head(&mut self) -> Result<Option<Box<RequestHead>>, Refused> {
         self.wait = Wait::Nothing;
         poll_fn(|cx| self.poll_head(cx)).await
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Refused>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<RequestHead>>, Refused>> {
         loop {
             if self.input.is_empty() {
                 // An idle connection holds no buffer.
@@ -154,7 +154,7 @@ impl Connection {
                 self.wait_for(wait, limit);
             } else {
                 if let Some(head) = self.http.read_head(&mut self.input)? {
-                    return Poll::Ready(Ok(Some(head)));
+                    return Poll::Ready(Ok(Some(Box::new(head))));
                 }
                 self.wait_for(Wait::Head, self.limits.head);
             }

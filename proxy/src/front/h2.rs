@@ -296,7 +296,7 @@ async fn stream<S: Serve>(request: http::Request<RecvStream>, mut respond: SendR
     match head::request(&parts, &body, &shared.limits) {
         Ok(head) => {
             let mut stream = downstream::Stream::new(body, respond, &head, shared);
-            shared.serve.serve(&shared.info, &mut stream, head).await;
+            shared.serve.serve(&shared.info, &mut stream, Box::new(head)).await;
             if stream.finish().await {
                 shared.early_resets.set(shared.early_resets.get() + 1);
             }

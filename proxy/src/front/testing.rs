@@ -141,8 +141,8 @@ impl Serve for Consumer {
         Some(())
     }
 
-    async fn serve<D: Downstream>(&self, _info: &Rc<ConnectionInfo>, down: &mut D, head: RequestHead) {
-        self.0.borrow_mut().heads.push(head.clone());
+    async fn serve<D: Downstream>(&self, _info: &Rc<ConnectionInfo>, down: &mut D, head: Box<RequestHead>) {
+        self.0.borrow_mut().heads.push((*head).clone());
         if let Err(gone) = self.act(down, &head).await {
             self.0.borrow_mut().gone.push(gone);
             let status = match gone {

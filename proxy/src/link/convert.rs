@@ -15,10 +15,11 @@ pub(crate) struct Unfit;
 /// Room for the fields of an ordinary head, so that they are placed with one allocation.
 const FIELDS: usize = 24;
 
-fn fields(payload: &Bytes, ranges: impl Iterator<Item = (Range<u32>, Range<u32>)>) -> Result<Fields, Unfit> {
+/// The link has checked names and values as strictly as HTTP/1.1 would (link.md, 4).
+fn fields(payload: &Bytes, ranges: impl Iterator<Item = (Range<u32>, Range<u32>)>) -> Fields {
     let mut fields = Fields::with_capacity(FIELDS, 0);
-    fields.refill(payload.clone(), ranges).map_err(|_| Unfit)?;
-    Ok(fields)
+    fields.refill_checked(payload.clone(), ranges);
+    fields
 }
 
 fn from_link_length(length: bailey_link::BodyLength) -> BodyLength {
@@ -83,7 +84,7 @@ pub(crate) fn request_head(from: &bailey_link::RequestHead) -> Result<RequestHea
         ClientVersion::Http2 | ClientVersion::Http3 => Version::Http2,
         ClientVersion::Http11 | ClientVersion::None => Version::Http11,
     };
-    let mut fields = fields(payload, from.field_ranges())?;
+    let mut fields = fields(payload, from.field_ranges());
     let expect_continue = fields.remove(EXPECT.0);
     Ok(RequestHead {
         method: Method::from_bytes(meta.method).ok_or(Unfit)?,
@@ -112,7 +113,7 @@ pub(crate) fn response_head(from: &bailey_link::ResponseHead) -> Result<Response
         return Err(Unfit);
     }
     Ok(ResponseHead {
-        fields: fields(from.payload(), from.field_ranges())?,
+        fields: fields(from.payload(), from.field_ranges()),
         body: from_link_length(meta.body),
         upgrade: (meta.status == 101).then_some(Upgrade::WebSocket),
         ..ResponseHead::new(meta.status)
@@ -120,6 +121,6 @@ pub(crate) fn response_head(from: &bailey_link::ResponseHead) -> Result<Response
 }
 
 /// Trailers.
-pub(crate) fn trailers(from: &Trailers) -> Result<Fields, Unfit> {
+pub(crate) fn trailers(from: &Trailers) -> Fields {
     fields(from.payload(), from.field_ranges())
 }

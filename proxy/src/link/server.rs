@@ -24,7 +24,7 @@ pub trait LinkService: 'static {
     fn serve_stream(
         &self,
         down: &mut LinkDownstream,
-        head: RequestHead,
+        head: Box<RequestHead>,
         meta: Box<bailey_link::RequestHead>,
     ) -> impl Future<Output = ()>;
 }
@@ -37,7 +37,7 @@ pub struct Seats<S> {
 
 struct Job {
     down: LinkDownstream,
-    head: RequestHead,
+    head: Box<RequestHead>,
     meta: Box<bailey_link::RequestHead>,
 }
 
@@ -91,7 +91,7 @@ impl<S: LinkService> ServerEnd<S> {
         }
         let Ok(head) = convert::request_head(&meta) else { return refuse(Code::Malformed) };
         let down = LinkDownstream::new(Channel::new(wire.clone(), stream));
-        self.seats.give(Job { down, head, meta });
+        self.seats.give(Job { down, head: Box::new(head), meta });
     }
 }
 
@@ -164,7 +164,7 @@ impl Downstream for LinkDownstream {
                 Poll::Ready(Ok(BodyEvent::Data(data)))
             }
             Poll::Ready(Some(Event::Trailers { trailers, .. })) => {
-                Poll::Ready(convert::trailers(&trailers).map(BodyEvent::Trailers).map_err(|_| ClientGone::Malformed))
+                Poll::Ready(Ok(BodyEvent::Trailers(convert::trailers(&trailers))))
             }
             Poll::Ready(Some(_) | None) => Poll::Ready(Err(ClientGone::Left)),
             Poll::Pending => Poll::Pending,

@@ -18,14 +18,12 @@ pub struct LinkStream {
     head_ends: u64,
     answered: bool,
     times: Option<Times>,
-    /// The last data carried the end; [`ResponseEvent::End`] is still to be told.
-    end_due: bool,
 }
 
 impl LinkStream {
     pub(crate) fn new(channel: Channel) -> Self {
         let head_ends = channel.wire().position();
-        Self { channel, head_ends, answered: false, times: None, end_due: false }
+        Self { channel, head_ends, answered: false, times: None }
     }
 
     /// What the other tier says of its own times; `None` before it answers, and of one that says nothing.
@@ -86,14 +84,8 @@ impl LinkStream {
             Event::Informational { head, .. } => self.head(&head, None),
             Event::Response { head, end, .. } => self.head(&head, Some(end)),
             Event::Data { data, end, .. } if data.is_empty() && end => Poll::Ready(Ok(ResponseEvent::End)),
-            Event::Data { data, end, .. } => {
-                self.end_due = end;
-                Poll::Ready(Ok(ResponseEvent::Data(data)))
-            }
-            Event::Trailers { trailers, .. } => match convert::trailers(&trailers) {
-                Ok(fields) => Poll::Ready(Ok(ResponseEvent::Trailers(fields))),
-                Err(_) => Poll::Ready(Err(UpstreamError::Truncated)),
-            },
+            Event::Data { data, end, .. } => Poll::Ready(Ok(ResponseEvent::Data { data, end })),
+            Event::Trailers { trailers, .. } => Poll::Ready(Ok(ResponseEvent::Trailers(convert::trailers(&trailers)))),
             Event::Reset { reason, .. } => Poll::Ready(Err(self.reset(reason))),
             Event::Ready(_)
             | Event::Request { .. }
@@ -121,9 +113,6 @@ impl LinkStream {
     }
 
     pub(crate) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseEvent, UpstreamError>> {
-        if std::mem::take(&mut self.end_due) {
-            return Poll::Ready(Ok(ResponseEvent::End));
-        }
         match self.channel.poll_arrival(cx) {
             Poll::Ready(Some(event)) => self.turn(event),
             Poll::Ready(None) => Poll::Ready(Err(self.lost())),

@@ -42,7 +42,12 @@ struct Service {
 }
 
 impl LinkService for Service {
-    async fn serve_stream(&self, down: &mut LinkDownstream, head: RequestHead, meta: Box<bailey_link::RequestHead>) {
+    async fn serve_stream(
+        &self,
+        down: &mut LinkDownstream,
+        head: Box<RequestHead>,
+        meta: Box<bailey_link::RequestHead>,
+    ) {
         self.served.set(self.served.get() + 1);
         match head.path() {
             b"/hello" => {
@@ -270,14 +275,14 @@ fn a_large_body_goes_up_and_down_piece_by_piece() {
                     upstream.send_data(Bytes::from(vec![1; size]), sent == total);
                     moved = true;
                 }
-                while let std::task::Poll::Ready(event) = upstream.poll_response(cx) {
+                while !ended && let std::task::Poll::Ready(event) = upstream.poll_response(cx) {
                     moved = true;
                     match event.unwrap() {
-                        ResponseEvent::Data(data) => received += data.len(),
-                        ResponseEvent::End => {
-                            ended = true;
-                            break;
+                        ResponseEvent::Data { data, end } => {
+                            received += data.len();
+                            ended |= end;
                         }
+                        ResponseEvent::End => ended = true,
                         ResponseEvent::Head { .. } | ResponseEvent::Informational(_) | ResponseEvent::Trailers(_) => {}
                     }
                 }
@@ -303,7 +308,7 @@ fn an_upgrade_is_a_stream_of_bytes_both_ways() {
         let ResponseEvent::Head { head, end: false } = next(&mut tunnel).await.unwrap() else { panic!() };
         assert_eq!((head.status, head.upgrade), (101, Some(Upgrade::WebSocket)));
         tunnel.send_data(Bytes::from_static(b"ping"), false);
-        let ResponseEvent::Data(data) = next(&mut tunnel).await.unwrap() else { panic!() };
+        let ResponseEvent::Data { data, .. } = next(&mut tunnel).await.unwrap() else { panic!() };
         assert_eq!(&data[..], b"ping");
         tunnel.send_data(Bytes::new(), true);
         assert!(matches!(next(&mut tunnel).await.unwrap(), ResponseEvent::End));

@@ -199,7 +199,13 @@ impl H1Exchange {
 
     fn body(&mut self, part: BodyPart) -> ResponseEvent {
         match part {
-            BodyPart::Data(data) => ResponseEvent::Data(data),
+            BodyPart::Data(data) => {
+                let end = self.is_complete();
+                if end {
+                    self.finish();
+                }
+                ResponseEvent::Data { data, end }
+            }
             BodyPart::Trailers(fields) => {
                 self.finish();
                 ResponseEvent::Trailers(fields)
@@ -209,6 +215,14 @@ impl H1Exchange {
                 ResponseEvent::End
             }
         }
+    }
+
+    /// Whether the body ends with the bytes just taken.
+    fn is_complete(&mut self) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        let complete = !self.progress.tunnel && connection.codec.is_response_complete();
+        // The end is still in the codec.
+        complete && matches!(connection.codec.read_body(&mut self.input), Ok(Some(BodyPart::End)))
     }
 
     /// Reads once; an event if the end of the connection is one.

@@ -176,7 +176,7 @@ impl H2Exchange {
             // Credit is given as the pieces are taken, which the pump does only while the client has room.
             let _ = body.flow_control().release_capacity(data.len());
             if !data.is_empty() {
-                return Poll::Ready(Ok(ResponseEvent::Data(data)));
+                return Poll::Ready(Ok(ResponseEvent::Data { data, end: false }));
             }
         }
         let trailers = ready!(body.poll_trailers(cx)).map_err(|error| failure(&error, true))?;

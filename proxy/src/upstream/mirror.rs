@@ -164,8 +164,18 @@ fn poll_copy(cx: &mut Context<'_>, upstream: &mut Upstream, queue: &Queue, body_
     }
     while let Poll::Ready(event) = upstream.poll_response(cx) {
         match event {
-            Ok(ResponseEvent::Informational(_) | ResponseEvent::Head { end: false, .. } | ResponseEvent::Data(_)) => {}
-            Ok(ResponseEvent::Head { end: true, .. } | ResponseEvent::Trailers(_) | ResponseEvent::End) | Err(_) => {
+            Ok(
+                ResponseEvent::Informational(_)
+                | ResponseEvent::Head { end: false, .. }
+                | ResponseEvent::Data { end: false, .. },
+            ) => {}
+            Ok(
+                ResponseEvent::Head { end: true, .. }
+                | ResponseEvent::Data { end: true, .. }
+                | ResponseEvent::Trailers(_)
+                | ResponseEvent::End,
+            )
+            | Err(_) => {
                 return Poll::Ready(());
             }
         }

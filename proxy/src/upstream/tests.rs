@@ -79,7 +79,12 @@ pub(crate) async fn finish(upstream: &mut Upstream) -> Result<Got, UpstreamError
                     return Ok(got);
                 }
             }
-            ResponseEvent::Data(data) => got.body.extend_from_slice(&data),
+            ResponseEvent::Data { data, end } => {
+                got.body.extend_from_slice(&data);
+                if end {
+                    return Ok(got);
+                }
+            }
             ResponseEvent::Trailers(fields) => {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                 got.trailers = fields.iter().map(|(name, value)| (text(name), text(value))).collect();

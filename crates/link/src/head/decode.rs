@@ -189,7 +189,7 @@ fn check_fields(mut fields: &[u8]) -> Result<(), Malformed> {
         let (value, rest) = rest.split_at_checked(value).ok_or(Malformed)?;
         let lower = name.iter().all(|byte| TOKEN[usize::from(*byte)] == 1);
         // Without an early end, so that it becomes a few vector instructions.
-        let clean = !value.iter().fold(false, |found, byte| found | matches!(byte, 0 | b'\r' | b'\n'));
+        let clean = !value.iter().fold(false, |found, byte| found | matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f));
         if name.is_empty() || !lower || !clean {
             return Err(Malformed);
         }

@@ -221,8 +221,8 @@ impl<S> Downstream for Stream<'_, S> {
         if end && !self.head_request && head.status != 304 {
             head.body = BodyLength::Length(0);
         }
-        let date = self.shared.worker.date.now();
-        match self.respond.send_response(head::response(&head, Some(&date)), end) {
+        let date = self.shared.worker.date.value();
+        match self.respond.send_response(head::response(&head, Some(date)), end) {
             Ok(send) => self.send = Some(send),
             Err(_) => self.left = true,
         }
@@ -233,12 +233,9 @@ impl<S> Downstream for Stream<'_, S> {
         if self.left {
             return Poll::Ready(Err(ClientGone::Left));
         }
-        if self.ended && self.held.is_empty() {
-            // Nothing more goes out: HEAD, or no content.
-            return Poll::Ready(Ok(PORTION));
-        }
         ready!(self.poll_held(cx))?;
-        self.poll_room(cx, PORTION)
+        // The client's window is asked for room once there is something to send; what it has none for is held.
+        Poll::Ready(Ok(PORTION))
     }
 
     fn send_data(&mut self, mut data: Bytes, end: bool) {
@@ -252,12 +249,13 @@ impl<S> Downstream for Stream<'_, S> {
             self.end = end.then_some(End::Plain);
             return;
         }
-        let room = self.send.as_mut().map_or(0, |send| {
-            if send.capacity() < data.len() {
+        let room = match &mut self.send {
+            Some(send) if !data.is_empty() => {
                 send.reserve_capacity(data.len());
+                send.capacity()
             }
-            send.capacity()
-        });
+            Some(_) | None => 0,
+        };
         let now = data.split_to(room.min(data.len()));
         let whole = data.is_empty();
         if (!now.is_empty() || (whole && end)) && self.push(now, whole && end).is_err() {

@@ -152,7 +152,7 @@ pub(super) fn header_map(fields: &Fields) -> HeaderMap {
 }
 
 /// A response head as the crate takes it, with Content-Length and Date where they belong.
-pub(super) fn response(head: &ResponseHead, date: Option<&[u8]>) -> http::Response<()> {
+pub(super) fn response(head: &ResponseHead, date: Option<HeaderValue>) -> http::Response<()> {
     let mut response = http::Response::new(());
     *response.status_mut() = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut headers = header_map(&head.fields);
@@ -162,7 +162,7 @@ pub(super) fn response(head: &ResponseHead, date: Option<&[u8]>) -> http::Respon
     {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
-    if let Some(date) = date.and_then(|date| HeaderValue::from_bytes(date).ok()) {
+    if let Some(date) = date {
         headers.entry(header::DATE).or_insert(date);
     }
     *response.headers_mut() = headers;
