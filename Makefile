@@ -94,6 +94,24 @@ fuzz: ## Fuzz the codecs, FUZZ_SECONDS each (needs cargo-fuzz and a nightly tool
 	@for crate in http1 link; do for target in $$(cd crates/$$crate && cargo +nightly fuzz list); do \
 	  (cd crates/$$crate && cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS)); done; done
 
+##@ Kubernetes
+.PHONY: image
+image: setup ## Write the images of the proxy and the operator, as OCI archives, into target/images (images/Dockerfile does it by a container engine)
+	images/build
+
+.PHONY: cluster
+cluster: ## Start a one-node Kubernetes in namespaces of its own (needs root); tests/cluster/README.md says what can be done with it
+	tests/cluster/up
+
+.PHONY: cluster-down
+cluster-down: ## End it and leave nothing
+	tests/cluster/down
+
+.PHONY: cluster-test
+cluster-test: setup ## Bailey on a real Kubernetes, from a client with its own address (needs root); CLUSTER=NAME uses one that runs
+	images/build quick bailey-proxy
+	$(CARGO) test --package bailey-tests --test cluster -- --ignored $(TEST)
+
 ##@ Measure
 .PHONY: bench
 bench: setup ## Compare CPU per request with nginx and HAProxy, side by side (docs/performance.md)

@@ -1,0 +1,150 @@
+//! The cluster's API as tests use it: apply YAML, wait for something to come true, and say what was there instead if it does not.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, LogParams, Patch, PatchParams, PostParams,
+};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::discovery::{Scope, pinned_kind};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+
+use crate::bed::bed;
+
+/// The administrator's client.
+#[derive(Clone)]
+pub(crate) struct Kubernetes {
+    pub(crate) client: Client,
+}
+
+/// How long something may take that needs Pods to start.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+impl Kubernetes {
+    pub(crate) async fn connect(kubeconfig: &Path) -> Self {
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the cluster's kubeconfig");
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        Self { client: Client::try_from(config.expect("a sound kubeconfig")).expect("a client") }
+    }
+
+    /// The API for objects like this one.
+    pub(crate) async fn api(&self, object: &Value) -> Api<DynamicObject> {
+        let text = |key: &str| object[key].as_str().unwrap_or_default();
+        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        let kind = GroupVersionKind::gvk(group, version, text("kind"));
+        let (resource, capabilities) = self.resource(&kind).await;
+        match (capabilities, object.pointer("/metadata/namespace").and_then(Value::as_str)) {
+            (Scope::Cluster, _) => Api::all_with(self.client.clone(), &resource),
+            (Scope::Namespaced, namespace) => {
+                Api::namespaced_with(self.client.clone(), namespace.unwrap_or("default"), &resource)
+            }
+        }
+    }
+
+    async fn resource(&self, kind: &GroupVersionKind) -> (ApiResource, Scope) {
+        let (resource, capabilities) = pinned_kind(&self.client, kind).await.expect("a kind that the cluster knows");
+        (resource, capabilities.scope)
+    }
+
+    /// Applies every document of `yaml`, by server-side apply as `kubectl apply --server-side` does.
+    pub(crate) async fn apply(&self, yaml: &str) {
+        for object in documents(yaml) {
+            self.apply_one(&object).await.unwrap_or_else(|error| panic!("{error}: {object}"));
+        }
+    }
+
+    pub(crate) async fn apply_one(&self, object: &Value) -> Result<DynamicObject, kube::Error> {
+        let parameters = PatchParams::apply("cluster-tests").force();
+        self.api(object).await.patch(name(object), &parameters, &Patch::Apply(object)).await
+    }
+
+    /// Whether the API server would store a new object like this; nothing is stored.
+    pub(crate) async fn try_create(&self, object: &Value) -> Result<DynamicObject, kube::Error> {
+        let object_of = serde_json::from_value(object.clone()).expect("an object");
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        self.api(object).await.create(&parameters, &object_of).await
+    }
+
+    /// Deletes an object and does not wait.
+    pub(crate) async fn delete(&self, object: &Value) {
+        self.api(object).await.delete(name(object), &DeleteParams::default()).await.expect("deleted");
+    }
+
+    /// A new namespace; labels as given.
+    pub(crate) async fn namespace(&self, name: &str) -> String {
+        self.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")).await;
+        let accounts = Api::<k8s_openapi::api::core::v1::ServiceAccount>::namespaced(self.client.clone(), name);
+        until("the namespace's default account", async || accounts.get_opt("default").await.ok().flatten()).await;
+        name.to_owned()
+    }
+
+    /// Deletes a namespace and waits until it is gone.
+    pub(crate) async fn delete_namespace(&self, name: &str) {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.delete(name, &DeleteParams::default()).await.expect("deleted");
+        until("the namespace is gone", async || {
+            namespaces.get_opt(name).await.expect("an answer").is_none().then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the Pod is ready.
+    pub(crate) async fn ready(&self, namespace: &str, pod: &str) -> Pod {
+        let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        until(&format!("Pod {namespace}/{pod} is ready"), async || {
+            pods.get_opt(pod).await.expect("an answer").filter(|pod| condition(pod, "Ready"))
+        })
+        .await
+    }
+
+    pub(crate) async fn logs(&self, namespace: &str, pod: &str) -> String {
+        let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        pods.logs(pod, &LogParams::default()).await.unwrap_or_else(|error| error.to_string())
+    }
+}
+
+/// Waits until `there` gives something, and panics with the state of the cluster if that takes longer than [`SOON`].
+pub(crate) async fn until<T>(what: &str, mut there: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = there().await {
+            return found;
+        }
+        assert!(started.elapsed() < SOON, "not within {} s: {what}\n{}", SOON.as_secs(), bed().describe());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Whether the object's condition is True.
+pub(crate) fn condition(object: &impl serde::Serialize, kind: &str) -> bool {
+    let object = serde_json::to_value(object).unwrap_or_default();
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    conditions.iter().any(|condition| condition["type"] == kind && condition["status"] == "True")
+}
+
+/// The documents of a YAML text.
+pub(crate) fn documents(yaml: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(yaml).expect("YAML")
+}
+
+fn name(object: &Value) -> &str {
+    object.pointer("/metadata/name").and_then(Value::as_str).expect("a name")
+}
+
+/// A Pod of the echo application that is reached by `more` (fields of its container).
+pub(crate) fn echo_pod(namespace: &str, name: &str, more: Value) -> Value {
+    let mut container = json!({
+        "name": "echo", "image": "bailey.test/echo:1", "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
+    });
+    for (key, value) in more.as_object().cloned().unwrap_or_default() {
+        container[key] = value;
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
+    })
+}
