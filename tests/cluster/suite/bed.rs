@@ -103,7 +103,7 @@ impl Bed {
         let started = Instant::now();
         while !state.join("ready").exists() {
             let ended = held.try_wait().expect("a child");
-            let failed = state.join("failed").exists() || started.elapsed() > Duration::from_secs(300);
+            let failed = state.join("failed").exists() || started.elapsed() > Duration::from_mins(5);
             assert!(ended.is_none() && !failed, "the cluster did not start:\n{}", logs(&state));
             thread::sleep(Duration::from_millis(100));
         }
@@ -142,16 +142,6 @@ impl Bed {
         self.at(Place::Node, || async move { work(Kubernetes::connect(&kubeconfig).await).await })
     }
 
-    /// Runs `work` at the client while the caller's own runtime goes on.
-    pub(crate) async fn client<T, F>(&'static self, work: impl FnOnce() -> F + Send + 'static) -> T
-    where
-        T: Send + 'static,
-        F: Future<Output = T>,
-    {
-        let there = tokio::task::spawn_blocking(move || self.at(Place::Client, work));
-        there.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
-    }
-
     /// Stops (by SIGKILL) or starts a component, such as `apiserver`.
     pub(crate) fn component(&self, action: &str, name: &str) {
         let status = Command::new(script("component")).env("CLUSTER", &self.name).args([action, name]).status();
@@ -186,12 +176,11 @@ impl Bed {
 /// The ends of all logs of a cluster.
 fn logs(state: &Path) -> String {
     let logs = std::fs::read_dir(state.join("log")).into_iter().flatten().flatten().map(|file| file.path());
-    let mut text = String::new();
-    for log in logs.filter(|log| log.extension().is_some_and(|e| e == "log")).chain([state.join("init.log")]) {
+    let logs = logs.filter(|log| log.extension().is_some_and(|extension| extension == "log"));
+    let end = |log: PathBuf| {
         let content = std::fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<_> = content.lines().collect();
-        let end = lines[lines.len().saturating_sub(8)..].join("\n");
-        text += &format!("== {}\n{end}\n", log.display());
-    }
-    text
+        format!("== {}\n{}\n", log.display(), lines[lines.len().saturating_sub(8)..].join("\n"))
+    };
+    logs.chain([state.join("init.log")]).map(end).collect()
 }

@@ -21,7 +21,7 @@ pub(crate) struct Kubernetes {
 }
 
 /// How long something may take that needs Pods to start.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 impl Kubernetes {
     pub(crate) async fn connect(kubeconfig: &Path) -> Self {
@@ -68,12 +68,7 @@ impl Kubernetes {
         self.api(object).await.create(&parameters, &object_of).await
     }
 
-    /// Deletes an object and does not wait.
-    pub(crate) async fn delete(&self, object: &Value) {
-        self.api(object).await.delete(name(object), &DeleteParams::default()).await.expect("deleted");
-    }
-
-    /// A new namespace; labels as given.
+    /// Makes a namespace and waits until Pods can be made in it.
     pub(crate) async fn namespace(&self, name: &str) -> String {
         self.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")).await;
         let accounts = Api::<k8s_openapi::api::core::v1::ServiceAccount>::namespaced(self.client.clone(), name);
@@ -96,6 +91,32 @@ impl Kubernetes {
         let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
         until(&format!("Pod {namespace}/{pod} is ready"), async || {
             pods.get_opt(pod).await.expect("an answer").filter(|pod| condition(pod, "Ready"))
+        })
+        .await
+    }
+
+    /// Makes a Service of type `LoadBalancer` for the Pod `name` and gives its address. Ports are pairs of its own and the Pod's.
+    pub(crate) async fn load_balancer(
+        &self,
+        namespace: &str,
+        name: &str,
+        policy: &str,
+        ports: &[(u16, u16)],
+    ) -> String {
+        let ports: Vec<_> = ports
+            .iter()
+            .map(|(port, target)| json!({"name": format!("p{port}"), "port": port, "targetPort": target}))
+            .collect();
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"type": "LoadBalancer", "externalTrafficPolicy": policy, "selector": {"app": name}, "ports": ports},
+        });
+        self.apply_one(&service).await.expect("a service");
+        let services = self.api(&service).await;
+        until("the load balancer's address", async || {
+            let service = services.get(name).await.expect("an answer");
+            let address = service.data.pointer("/status/loadBalancer/ingress/0/ip");
+            address.and_then(Value::as_str).map(str::to_owned)
         })
         .await
     }
@@ -135,16 +156,25 @@ fn name(object: &Value) -> &str {
 }
 
 /// A Pod of the echo application that is reached by `more` (fields of its container).
-pub(crate) fn echo_pod(namespace: &str, name: &str, more: Value) -> Value {
+pub(crate) fn echo_pod(namespace: &str, name: &str, more: &Value) -> Value {
     let mut container = json!({
         "name": "echo", "image": "bailey.test/echo:1", "ports": [{"containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
+        "securityContext": restricted(),
     });
-    for (key, value) in more.as_object().cloned().unwrap_or_default() {
-        container[key] = value;
+    for (key, value) in more.as_object().into_iter().flatten() {
+        container[key] = value.clone();
     }
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
+        "spec": {"automountServiceAccountToken": false, "containers": [container], "terminationGracePeriodSeconds": 1},
+    })
+}
+
+/// What the restricted Pod Security profile wants of a container, and a root file system that nobody writes to.
+pub(crate) fn restricted() -> Value {
+    json!({
+        "runAsNonRoot": true, "readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
     })
 }

@@ -165,11 +165,6 @@ impl Load {
         Self { shared, thread }
     }
 
-    /// What became of the requests so far.
-    pub(crate) fn so_far(&self) -> Tally {
-        self.shared.tally.lock().expect("no panic").clone()
-    }
-
     /// Ends the load and gives what became of all its requests.
     pub(crate) fn stop(self) -> Tally {
         self.shared.stopped.store(true, Ordering::Relaxed);
