@@ -10,6 +10,7 @@ mod explanation;
 mod head;
 mod near;
 mod question;
+mod route;
 mod say;
 mod tier;
 mod verdict;
@@ -27,6 +28,10 @@ use edge::Connected;
 
 pub use explanation::*;
 pub use question::{HIDDEN, Question, QuestionError, address};
+pub use route::route;
+
+/// Who makes certificates in local mode.
+pub const DEVELOPMENT_CA: &str = "the development CA, in the handshake";
 
 /// All that an explanation is made of.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +44,8 @@ pub struct World<'a> {
     pub objects: &'a Objects,
     /// What is wrong with them.
     pub diagnostics: &'a [Diagnostic],
-    /// A development CA makes the certificates that nobody has given (local mode).
-    pub development_ca: bool,
+    /// Who makes the certificates that nobody has given, such as [`DEVELOPMENT_CA`]; `None`: nobody.
+    pub issuer: Option<&'a str>,
 }
 
 /// A tier and what it serves from.

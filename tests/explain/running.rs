@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bailey::up::local::{Local, LocalOptions};
-use bailey_proxy::explain::{Explanation, Question, World, explain};
+use bailey_proxy::explain::{DEVELOPMENT_CA, Explanation, Question, World, explain};
 use bailey_routing::ir::Scheme;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -81,7 +81,10 @@ impl Running {
     pub fn explain(&self, question: &Question) -> Explanation {
         let (fronts, inners) = self.local.sites();
         let (objects, diagnostics) = (self.local.objects(), self.local.diagnostics());
-        explain(&World { fronts: &fronts, inners: &inners, objects, diagnostics, development_ca: true }, question)
+        explain(
+            &World { fronts: &fronts, inners: &inners, objects, diagnostics, issuer: Some(DEVELOPMENT_CA) },
+            question,
+        )
     }
 
     /// Sends what the question says. `None`: no connection, or no answer in HTTP.

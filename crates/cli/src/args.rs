@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::analyze::AnalyzeArgs;
 use crate::diff::DiffArgs;
+use crate::explain::ExplainArgs;
 use crate::generate::Generate;
 use crate::test::TestArgs;
 use crate::trace::TraceArgs;
@@ -31,6 +32,8 @@ pub enum Command {
     Up(UpArgs),
     /// Say everything that is wrong with objects, or probably not meant, before a cluster or a client does.
     Analyze(AnalyzeArgs),
+    /// Say why a request gets the answer it gets, and what the application sees; or which requests reach a route.
+    Explain(ExplainArgs),
     /// Send one request to a running `bailey up` and show where its time went, over both tiers.
     Trace(TraceArgs),
     /// Ask the requests of a file, and compare what becomes of them with what is expected.

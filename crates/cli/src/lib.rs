@@ -8,6 +8,7 @@ pub mod analyze;
 pub mod args;
 pub mod describe;
 pub mod diff;
+pub mod explain;
 pub mod folder;
 pub mod generate;
 pub mod nearest;
@@ -40,6 +41,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Test(args) => test::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Translate(args) => translate::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Generate(what) => generate::run(&what),
         Command::Version(args) => version::run(&args),
     }

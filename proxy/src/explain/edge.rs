@@ -207,12 +207,8 @@ fn handshake(world: &World<'_>, port: &Port<'_>, question: &Question) -> (TlsVie
     };
     view.owner = Some(owned.tenant.to_string());
     view.certificate = certificate(port, &name).or_else(|| {
-        let made = CertificateView {
-            source: "the development CA, in the handshake".to_owned(),
-            names: vec![name.to_string()],
-            not_after: None,
-        };
-        world.development_ca.then_some(made)
+        let (source, names) = (world.issuer?.to_owned(), vec![name.to_string()]);
+        Some(CertificateView { source, names, not_after: None })
     });
     if view.certificate.is_some() {
         return (view, None);

@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> 
     let allowed = (asked.len() / 5).clamp(1, 4);
     let mut near: Vec<(usize, &str)> = known
         .filter(|name| name.len().abs_diff(asked.len()) <= allowed)
-        .map(|name| (distance(asked.as_bytes(), name.to_ascii_lowercase().as_bytes()), name))
+        .map(|name| (strsim::osa_distance(&asked, &name.to_ascii_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
         .collect();
     near.sort_unstable();
@@ -47,27 +47,6 @@ fn prefix_hint(path: &str, prefix: &str) -> Option<String> {
     let above = path.trim_end_matches('/');
     let missing = !above.is_empty() && prefix.starts_with(&format!("{above}/"));
     missing.then(|| format!("the rule begins further down, at {prefix}: the path lacks {}", &prefix[above.len()..]))
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that make one of the other (optimal string alignment).
-fn distance(one: &[u8], other: &[u8]) -> usize {
-    let width = other.len() + 1;
-    let mut rows = vec![vec![0; width]; one.len() + 1];
-    for (at, row) in rows.iter_mut().enumerate() {
-        row[0] = at;
-    }
-    rows[0] = (0..width).collect();
-    for i in 1..=one.len() {
-        for j in 1..width {
-            let replaced = rows[i - 1][j - 1] + usize::from(one[i - 1] != other[j - 1]);
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = least;
-        }
-    }
-    rows[one.len()][other.len()]
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use super::board::{Board, Seen};
 use super::frame::{badge, empty, heading, shown, table};
 use super::query::Query;
 use crate::explain::{
-    AddressStep, Candidate, CandidateResult, Change, Entry, Explanation, FieldChange, Outcome, Question, QuestionError,
-    Related, Site, TierAccount, Way, World, address, explain,
+    AddressStep, Candidate, CandidateResult, Change, DEVELOPMENT_CA, Entry, Explanation, FieldChange, Outcome,
+    Question, QuestionError, Related, Site, TierAccount, Way, World, address, explain,
 };
 use crate::tier::Role;
 
@@ -40,14 +40,14 @@ pub fn answer(board: &Board, seen: &[Seen], question: &Question) -> Explanation 
     let (inners, fronts): (Vec<&Seen>, Vec<&Seen>) =
         seen.iter().partition(|seen| matches!(seen.member.role, Role::Inner { .. }));
     let sites = |seen: Vec<&Seen>| seen.into_iter().map(Seen::site).collect::<Vec<Site>>();
-    let development_ca = seen.iter().any(|seen| seen.member.issuer.is_some());
+    let makes = seen.iter().any(|seen| seen.member.issuer.is_some());
     let (fronts, inners, told) = (sites(fronts), sites(inners), board.told());
     let world = World {
         fronts: &fronts,
         inners: &inners,
         objects: &told.objects,
         diagnostics: &told.diagnostics,
-        development_ca,
+        issuer: makes.then_some(DEVELOPMENT_CA),
     };
     explain(&world, question)
 }

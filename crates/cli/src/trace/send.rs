@@ -86,7 +86,7 @@ pub enum SendError {
 }
 
 impl SendError {
-    pub(super) fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Url(_) | Self::Method(_) | Self::Header | Self::Resolve(_) | Self::Ca { .. } => Exit::Usage,
             Self::Name(_) | Self::Connect { .. } | Self::Tls { .. } | Self::Http { .. } | Self::Timeout { .. } => {
@@ -98,7 +98,7 @@ impl SendError {
 
 /// A URL, taken apart.
 #[derive(Clone, Debug)]
-pub(super) struct Url {
+pub(crate) struct Url {
     https: bool,
     host: String,
     port: u16,
@@ -107,7 +107,7 @@ pub(super) struct Url {
 }
 
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Self, SendError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, SendError> {
         let wrong = || SendError::Url(text.to_owned());
         let uri: http::Uri = text.parse().map_err(|_| wrong())?;
         let https = match uri.scheme_str() {
@@ -129,7 +129,7 @@ impl Url {
 }
 
 /// A request without a body.
-pub(super) struct Get {
+pub(crate) struct Get {
     url: Url,
     method: Method,
     fields: HeaderMap,
@@ -139,19 +139,19 @@ pub(super) struct Get {
 }
 
 /// An answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
 }
 
 impl Get {
-    pub(super) fn new(url: Url) -> Self {
+    pub(crate) fn new(url: Url) -> Self {
         let fields = HeaderMap::new();
         Self { url, method: Method::GET, fields, addresses: Vec::new(), roots: None, from: None }
     }
 
     /// The request that the arguments ask for.
-    pub(super) fn parse(args: &TraceArgs) -> Result<Self, SendError> {
+    pub(crate) fn parse(args: &TraceArgs) -> Result<Self, SendError> {
         let mut request = Self::new(Url::parse(&args.url)?);
         request.method =
             Method::from_bytes(args.request.as_bytes()).map_err(|_| SendError::Method(args.request.clone()))?;
@@ -168,13 +168,13 @@ impl Get {
     }
 
     /// Sets a field of our own.
-    pub(super) fn field(&mut self, name: &'static str, value: &str) {
+    pub(crate) fn field(&mut self, name: &'static str, value: &str) {
         let value = HeaderValue::try_from(value).expect("our own fields are visible ASCII");
         self.fields.insert(name, value);
     }
 
     /// Sends it and reads the whole answer.
-    pub(super) async fn send(self, limit: Duration) -> Result<Answer, SendError> {
+    pub(crate) async fn send(self, limit: Duration) -> Result<Answer, SendError> {
         let (host, seconds) = (self.url.host.clone(), limit.as_secs());
         let answer = tokio::time::timeout(limit, self.exchange()).await;
         answer.unwrap_or(Err(SendError::Timeout { host, seconds }))

@@ -1,0 +1,204 @@
+//! `bailey explain`: why a request gets the answer it gets, and which requests reach a route. Asks [`bailey_proxy::explain`] of
+//! files, or the page of a running `bailey up`, and prints what they say.
+
+mod live;
+mod show;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bailey_proxy::explain::{DEVELOPMENT_CA, Question, QuestionError, Site, World, address, explain, route};
+use bailey_routing::ir::{RouteId, RouteKind};
+use clap::Args;
+
+use crate::folder::assumed::Assumption;
+use crate::folder::{Folder, OfflineTier, Setting, files};
+use crate::nearest;
+use crate::output::{self, Exit, Failure, Outcome, OutputArgs};
+use show::{Explained, RouteExplained};
+
+/// How `bailey explain` runs.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// A URL, or a route: route/NAMESPACE/NAME, httproute/NAMESPACE/NAME, grpcroute/NAMESPACE/NAME.
+    #[arg(value_name = "URL|ROUTE")]
+    pub what: String,
+    /// The method.
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    pub request: String,
+    /// A header field; may be given several times.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// Where the client connects from [default: 203.0.113.9, somebody on the internet].
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub from: Option<String>,
+    /// The server name of the TLS handshake [default: the host of the URL].
+    #[arg(long, value_name = "NAME")]
+    pub sni: Option<String>,
+    /// The client that a balancer names in a PROXY protocol header before everything else.
+    #[arg(long, value_name = "IP[:PORT]", conflicts_with = "admin")]
+    pub proxied: Option<String>,
+    /// Files and folders with the objects, or - for standard input; may be given several times.
+    #[arg(short, long = "filename", value_name = "FILE|DIR", default_value = ".", conflicts_with = "admin")]
+    pub filename: Vec<PathBuf>,
+    /// Where the objects are meant to run [default: local when there is a `LocalBackend` among them, else cluster].
+    #[arg(long, value_enum, value_name = "SETTING", conflicts_with = "admin")]
+    pub setting: Option<Setting>,
+    /// Ask a running bailey up instead of files: the address of its page, such as <http://127.0.0.1:15000>.
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Why there is nothing to explain.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The question cannot be read.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+    /// The objects ask for no tier.
+    #[error(
+        "there is neither an IngressTopology nor a Gateway among the objects, so nothing answers; give their folder with -f"
+    )]
+    NoTier,
+    /// There is no such route.
+    #[error("there is no {0} among the objects{1}")]
+    NoRoute(String, String),
+    /// A route without namespace.
+    #[error("{0:?} names no route; write it like route/NAMESPACE/NAME")]
+    Route(String),
+    /// Routes cannot be asked of a page.
+    #[error("routes are explained from files: leave --admin out and give their folder with -f")]
+    RouteLive,
+}
+
+impl Failure for ExplainError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Question(_) | Self::NoTier | Self::Route(_) | Self::RouteLive => Exit::Usage,
+            Self::NoRoute(..) => Exit::Negative,
+        }
+    }
+}
+
+/// Kinds by which a route may be named.
+const KINDS: [(&str, &[RouteKind]); 3] = [
+    ("route", &[RouteKind::Http, RouteKind::Grpc]),
+    ("httproute", &[RouteKind::Http]),
+    ("grpcroute", &[RouteKind::Grpc]),
+];
+
+/// Explains and prints.
+pub fn run(args: &ExplainArgs) -> Outcome {
+    let kind = args.what.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    if let Some((_, kinds)) = KINDS.iter().find(|(name, _)| *name == kind) {
+        return explain_route(args, kinds);
+    }
+    let question = question(args)?;
+    let told = match &args.admin {
+        Some(admin) => live::ask(admin, &question)?,
+        None => offline(args, &question)?,
+    };
+    let refused = told.is_refused();
+    output::print(&told, args.output.output)?;
+    Ok(if refused { Exit::Negative } else { Exit::Fine })
+}
+
+fn question(args: &ExplainArgs) -> Result<Question, ExplainError> {
+    let mut question = Question::get(&args.what)?;
+    for header in &args.headers {
+        question = question.header(header)?;
+    }
+    question.method.clone_from(&args.request);
+    question.sni.clone_from(&args.sni);
+    if let Some(from) = &args.from {
+        question.from = address(from)?;
+    }
+    question.proxied = args.proxied.as_deref().map(address).transpose()?;
+    Ok(question)
+}
+
+/// Files as tiers.
+struct Offline {
+    folder: Folder,
+    fronts: Vec<Site>,
+    inners: Vec<Site>,
+}
+
+impl Offline {
+    fn read(args: &ExplainArgs) -> Result<Self, Box<dyn Failure>> {
+        files::exist(&args.filename)?;
+        let folder = Folder::read(&args.filename, args.setting)?;
+        // Where `bailey up` listens unless told otherwise.
+        let ports = match folder.setting {
+            Setting::Local => BTreeMap::from([(80, 8080), (443, 8443)]),
+            Setting::Cluster => BTreeMap::new(),
+        };
+        let site = |tier: &OfflineTier| Site {
+            role: tier.role.clone(),
+            snapshot: tier.snapshot.clone(),
+            ports: ports.clone(),
+        };
+        let fronts: Vec<Site> = folder.fronts().map(site).collect();
+        let all = folder.tiers.iter().map(site);
+        let inners = all.filter(|site| matches!(site.role, bailey_proxy::Role::Inner { .. })).collect();
+        if fronts.is_empty() {
+            return Err(ExplainError::NoTier.into());
+        }
+        Ok(Self { folder, fronts, inners })
+    }
+
+    fn world(&self) -> World<'_> {
+        let issuer = match self.folder.setting {
+            Setting::Local => Some(DEVELOPMENT_CA),
+            Setting::Cluster if self.folder.assumed.contains(&Assumption::Certificates) => {
+                Some("not among the files, taken to be there")
+            }
+            Setting::Cluster => None,
+        };
+        World {
+            fronts: &self.fronts,
+            inners: &self.inners,
+            objects: &self.folder.objects,
+            diagnostics: &self.folder.diagnostics,
+            issuer,
+        }
+    }
+}
+
+fn offline(args: &ExplainArgs, question: &Question) -> Result<Explained, Box<dyn Failure>> {
+    let offline = Offline::read(args)?;
+    let assumed = offline.folder.assumed.iter().map(ToString::to_string).collect();
+    Ok(Explained::new(&explain(&offline.world(), question), assumed)?)
+}
+
+fn explain_route(args: &ExplainArgs, kinds: &[RouteKind]) -> Outcome {
+    let mut parts = args.what.split('/').skip(1);
+    let (Some(namespace), Some(name), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(ExplainError::Route(args.what.clone()).into());
+    };
+    if args.admin.is_some() {
+        return Err(ExplainError::RouteLive.into());
+    }
+    let offline = Offline::read(args)?;
+    let id = |kind: &RouteKind| RouteId { kind: *kind, namespace: namespace.into(), name: name.into() };
+    let Some(told) = kinds.iter().find_map(|kind| route(&offline.world(), &id(kind))) else {
+        let known = known(&offline.folder);
+        let asked = format!("{namespace}/{name}");
+        let hint = nearest::hint(&asked, known.iter().map(String::as_str));
+        return Err(ExplainError::NoRoute(format!("route {asked}"), hint).into());
+    };
+    let served = told.served;
+    output::print(&RouteExplained(told), args.output.output)?;
+    Ok(if served { Exit::Fine } else { Exit::Negative })
+}
+
+/// All routes, as `namespace/name`.
+fn known(folder: &Folder) -> Vec<String> {
+    use bailey_crds::gateway::{GrpcRoute, HttpRoute};
+    let http = folder.objects.all::<HttpRoute>().map(|(key, _)| format!("{}/{}", key.namespace, key.name));
+    let grpc = folder.objects.all::<GrpcRoute>().map(|(key, _)| format!("{}/{}", key.namespace, key.name));
+    http.chain(grpc).collect()
+}
