@@ -5,15 +5,14 @@ mod live;
 mod show;
 mod tree;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bailey_proxy::explain::{DEVELOPMENT_CA, Question, QuestionError, Site, World, address, explain, route};
+use bailey_proxy::explain::{Question, QuestionError, address, route};
 use bailey_routing::ir::{RouteId, RouteKind};
 use clap::Args;
 
-use crate::folder::assumed::Assumption;
-use crate::folder::{Folder, OfflineTier, Setting, files};
+use crate::folder::world::{Ports, Sites};
+use crate::folder::{Folder, Setting, files};
 use crate::nearest;
 use crate::output::{self, Exit, Failure, Outcome, OutputArgs};
 use show::{Explained, RouteExplained};
@@ -120,58 +119,28 @@ fn question(args: &ExplainArgs) -> Result<Question, ExplainError> {
     Ok(question)
 }
 
-/// Files as tiers.
-struct Offline {
-    folder: Folder,
-    fronts: Vec<Site>,
-    inners: Vec<Site>,
+/// The files, if they ask for a tier.
+fn read(args: &ExplainArgs) -> Result<Folder, Box<dyn Failure>> {
+    files::exist(&args.filename)?;
+    let folder = Folder::read(&args.filename, args.setting)?;
+    if folder.fronts().next().is_none() {
+        return Err(ExplainError::NoTier.into());
+    }
+    Ok(folder)
 }
 
-impl Offline {
-    fn read(args: &ExplainArgs) -> Result<Self, Box<dyn Failure>> {
-        files::exist(&args.filename)?;
-        let folder = Folder::read(&args.filename, args.setting)?;
-        // Where `bailey up` listens unless told otherwise.
-        let ports = match folder.setting {
-            Setting::Local => BTreeMap::from([(80, 8080), (443, 8443)]),
-            Setting::Cluster => BTreeMap::new(),
-        };
-        let site = |tier: &OfflineTier| Site {
-            role: tier.role.clone(),
-            snapshot: tier.snapshot.clone(),
-            ports: ports.clone(),
-        };
-        let fronts: Vec<Site> = folder.fronts().map(site).collect();
-        let all = folder.tiers.iter().map(site);
-        let inners = all.filter(|site| matches!(site.role, bailey_proxy::Role::Inner { .. })).collect();
-        if fronts.is_empty() {
-            return Err(ExplainError::NoTier.into());
-        }
-        Ok(Self { folder, fronts, inners })
-    }
-
-    fn world(&self) -> World<'_> {
-        let issuer = match self.folder.setting {
-            Setting::Local => Some(DEVELOPMENT_CA),
-            Setting::Cluster if self.folder.assumed.contains(&Assumption::Certificates) => {
-                Some("not among the files, taken to be there")
-            }
-            Setting::Cluster => None,
-        };
-        World {
-            fronts: &self.fronts,
-            inners: &self.inners,
-            objects: &self.folder.objects,
-            diagnostics: &self.folder.diagnostics,
-            issuer,
-        }
+/// Where `bailey up` listens unless told otherwise.
+fn ports(folder: &Folder) -> Ports {
+    match folder.setting {
+        Setting::Local => Ports::from([(80, 8080), (443, 8443)]),
+        Setting::Cluster => Ports::new(),
     }
 }
 
 fn offline(args: &ExplainArgs, question: &Question) -> Result<Explained, Box<dyn Failure>> {
-    let offline = Offline::read(args)?;
-    let assumed = offline.folder.assumed.iter().map(ToString::to_string).collect();
-    Ok(Explained::new(&explain(&offline.world(), question), assumed)?)
+    let folder = read(args)?;
+    let assumed = folder.assumed.iter().map(ToString::to_string).collect();
+    Ok(Explained::new(&Sites::of(&folder, &ports(&folder)).explain(question), assumed)?)
 }
 
 fn explain_route(args: &ExplainArgs, kinds: &[RouteKind]) -> Outcome {
@@ -182,10 +151,11 @@ fn explain_route(args: &ExplainArgs, kinds: &[RouteKind]) -> Outcome {
     if args.admin.is_some() {
         return Err(ExplainError::RouteLive.into());
     }
-    let offline = Offline::read(args)?;
+    let folder = read(args)?;
+    let sites = Sites::of(&folder, &ports(&folder));
     let id = |kind: &RouteKind| RouteId { kind: *kind, namespace: namespace.into(), name: name.into() };
-    let Some(told) = kinds.iter().find_map(|kind| route(&offline.world(), &id(kind))) else {
-        let known = known(&offline.folder);
+    let Some(told) = kinds.iter().find_map(|kind| route(&sites.world(), &id(kind))) else {
+        let known = known(&folder);
         let asked = format!("{namespace}/{name}");
         let hint = nearest::hint(&asked, known.iter().map(String::as_str));
         return Err(ExplainError::NoRoute(format!("route {asked}"), hint).into());

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use bailey_proxy::Role;
-use bailey_proxy::explain::{Explanation, Question, Site, World, explain};
+use bailey_proxy::explain::{DEVELOPMENT_CA, Explanation, Question, Site, World, explain};
 
+use super::assumed::Assumption;
 use super::{Folder, OfflineTier, Setting};
 
 /// Declared ports → ports as clients reach them, where they differ.
 pub type Ports = BTreeMap<u16, u16>;
+
+/// Where certificates come from of which the files say nothing.
+const ELSEWHERE: &str = "elsewhere, not from these files";
 
 /// The tiers of a folder, ready to be asked.
 #[derive(Debug)]
@@ -32,12 +36,17 @@ impl<'a> Sites<'a> {
 
     /// What explanations are made of.
     pub fn world(&self) -> World<'_> {
+        let issuer = match self.folder.setting {
+            Setting::Local => Some(DEVELOPMENT_CA),
+            Setting::Cluster if self.folder.assumed.contains(&Assumption::Certificates) => Some(ELSEWHERE),
+            Setting::Cluster => None,
+        };
         World {
             fronts: &self.fronts,
             inners: &self.inners,
             objects: &self.folder.objects,
             diagnostics: &self.folder.diagnostics,
-            development_ca: self.folder.setting == Setting::Local,
+            issuer,
         }
     }
 
