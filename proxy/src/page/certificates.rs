@@ -43,7 +43,7 @@ fn row(one: &Shown, used_by: &str, now: i64) -> Markup {
     let days = (one.not_after - now).div_euclid(86_400);
     html! {
         tr {
-            td { @for name in &one.names { div { (name) } } }
+            td.list { @for name in &one.names { div { (name) } } }
             td { (one.source) }
             td { (one.issuer) }
             td { time { (one.not_after_text) } }

@@ -20,6 +20,9 @@ const SHOWN: usize = 300;
 /// The screen.
 pub fn screen(board: &Board, seen: &[Seen]) -> Markup {
     let told = board.told();
+    // What decides about tiers comes first.
+    let mut documents: Vec<&Document> = told.documents.iter().collect();
+    documents.sort_by_key(|document| !matches!(&*document.kind(), "IngressTopology" | "Gateway"));
     html! {
         (heading("Configuration", "What is served, with the place that each value comes from. A value that nobody wrote is a default."))
         @if !told.refused.is_empty() {
@@ -34,7 +37,7 @@ pub fn screen(board: &Board, seen: &[Seen]) -> Markup {
         @if told.findings(seen).is_empty() { (empty("Nothing is wrong with the objects.")) } @else { (diagnostics(told.findings(seen))) }
         h2 { "Objects" }
         @if told.documents.is_empty() { (empty("The objects of this tier are not from files, so there are no lines to show.")) }
-        @for document in told.documents.iter().take(SHOWN) { (object(document, &told.objects)) }
+        @for document in documents.iter().take(SHOWN) { (object(document, &told.objects)) }
         @if told.documents.len() > SHOWN { p.hint { (told.documents.len() - SHOWN) " more objects." } }
     }
 }
@@ -45,7 +48,7 @@ fn tier(seen: &Seen) -> Markup {
             td { (name(&seen.member.role)) }
             td.number { (seen.snapshot.generation) }
             td { code { (format!("{:032x}", seen.snapshot.digest)[..12]) } }
-            td { @for address in seen.member.addresses.load().iter() { div { code { (address.address) } " " @if address.port == 0 { (address.listener) } @else if address.port != address.address.port() { "for port " (address.port) } } } }
+            td.list { @for address in seen.member.addresses.load().iter() { div { code { (address.address) } " " @if address.port == 0 { (address.listener) } @else if address.port != address.address.port() { "for port " (address.port) } } } }
             td.number { (seen.snapshot.table.route_count()) }
         }
     }

@@ -223,9 +223,9 @@ fn row(line: &Line) -> Markup {
                 @if !line.diagnostics.is_empty() { ul.related { @for one in &line.diagnostics { (said(one)) } } }
             }
             td { (line.tenant.as_deref().unwrap_or("–")) }
-            td { @for host in &line.hosts { div { (shown(host)) } } }
+            td.list { @for host in &line.hosts { div { (shown(host)) } } }
             td.number { (line.rules) }
-            td { @for backend in &line.backends { div { (shown(backend)) } } }
+            td.list { @for backend in &line.backends { div { (shown(backend)) } } }
             td { @match &line.location { Some(location) => code.origin { (shown(location)) }, None => "–" } }
         }
     }
