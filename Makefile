@@ -38,7 +38,8 @@ test: setup ## Run every test but the slow ones
 check: setup fmt-check lint alone law generated ## What must be clean in every commit
 
 .PHONY: slow
-slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and restarts, 1 GiB bodies in bounded memory
+slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and restarts, 1 GiB bodies in bounded memory, explanations
+	BAILEY_PROPERTY_CASES=400 $(CARGO) test --package bailey-tests --test explain agreement
 	$(CARGO) test --profile quick --package bailey-tests --test slow -- --ignored --test-threads=1
 
 .PHONY: h2spec

@@ -156,11 +156,17 @@ async fn every_mistake_is_explained_by_its_true_cause_and_happens_as_explained()
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("explain/mistakes");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/explain.md")).unwrap();
     let mut wrong = Vec::new();
     for file in &files {
         let text = fs::read_to_string(file).unwrap();
         let (case, objects) = text.split_once("\n---\n").unwrap();
         let case: Case = serde_saphyr::from_str(case).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        assert!(
+            document.contains(&format!("| `{}` |", case.expect.cause)),
+            "{} is not in docs/explain.md",
+            case.expect.cause
+        );
         let mut files = vec![("objects.yaml", objects)];
         if !objects.contains("kind: IngressTopology") {
             files.push(("topology.yaml", TOPOLOGY));

@@ -5,6 +5,8 @@
 mod analyzing;
 #[path = "commands/comparing.rs"]
 mod comparing;
+#[path = "commands/explaining.rs"]
+mod explaining;
 #[path = "commands/program.rs"]
 mod program;
 #[path = "commands/testing.rs"]
