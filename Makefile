@@ -50,6 +50,10 @@ h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public po
 page: setup ## The page on the admin port in a headless Chromium (needs Node.js)
 	tests/page/run
 
+.PHONY: telemetry
+telemetry: setup ## Spans of both tiers at two receivers from PyPI: rotel, and one made with opentelemetry-proto
+	tests/telemetry/run
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -1,4 +1,4 @@
-//! Parts that the topology and the tiers' configuration share: who stands in front, tracing, access log, references.
+//! Parts that the topology and the tiers' configuration share: who stands in front, access log, references.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -51,22 +51,6 @@ pub struct ForwardedFor {
     #[serde(default = "one_hop")]
     #[schemars(range(min = 1, max = 16))]
     pub hops: u8,
-}
-
-/// Where traces go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Tracing {
-    /// The collector's OTLP/HTTP address, such as `http://collector.observability:4318`.
-    #[schemars(length(min = 1, max = 2048), regex(pattern = "^https?://[^/?#\\s]+(/[^?#\\s]*)?$"))]
-    pub endpoint: String,
-    /// Share of requests that are traced, in percent.
-    #[serde(default = "ten_percent")]
-    #[schemars(range(min = 0, max = 100))]
-    pub sampling: u8,
-    /// Whether a trace context from outside becomes the parent of ours; otherwise it becomes a link.
-    #[serde(default)]
-    pub accept_parent: bool,
 }
 
 /// How requests are logged. Absent: they are not.
@@ -180,10 +164,6 @@ pub struct InnerService {
 
 fn one_hop() -> u8 {
     1
-}
-
-fn ten_percent() -> u8 {
-    10
 }
 
 pub(crate) fn yes() -> bool {

@@ -20,6 +20,7 @@ mod manifest;
 mod schema;
 mod tier;
 pub mod topology;
+mod tracing;
 pub mod unknown;
 #[cfg(any(feature = "cel", test))]
 mod validate;
@@ -27,7 +28,7 @@ mod validate;
 pub use binding::{HostnameBinding, HostnameBindingSpec};
 pub use common::{
     ACCESS_LOG_FIELDS, AccessLog, AccessLogFields, AccessLogFormat, ClientAddress, ForwardedFor, InnerService,
-    KeyReference, NameReference, ProxyProtocol, Tracing,
+    KeyReference, NameReference, ProxyProtocol,
 };
 pub use hostname::{Hostname, HostnameError, MAX_HOSTNAME};
 pub use limits::{
@@ -40,6 +41,7 @@ pub use tier::{
     tenant_identity,
 };
 pub use topology::{IngressTopology, IngressTopologySpec};
+pub use tracing::{AlwaysTraced, Percent, TenantTracing, TracePropagation, Tracing};
 
 #[cfg(any(feature = "cel", test))]
 pub use validate::{Violation, complete, validate};

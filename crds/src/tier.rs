@@ -5,9 +5,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{AccessLog, ClientAddress, InnerService, NameReference, Tracing, yes};
+use crate::common::{AccessLog, ClientAddress, InnerService, NameReference, yes};
 use crate::hostname::Hostname;
 use crate::limits::{TenantLimits, TierLimits};
+use crate::tracing::{TenantTracing, Tracing};
 
 /// What one tier's proxies need to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -189,6 +190,9 @@ pub struct TierTenant {
     /// What the tenant may use.
     #[serde(default)]
     pub limits: TenantLimits,
+    /// What differs from the tier's tracing for the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<TenantTracing>,
 }
 
 /// The identity of a topology's outer tier, as it stands in its certificate.

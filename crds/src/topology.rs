@@ -26,7 +26,8 @@ pub use pod::{Autoscaling, PodSettings};
 pub use status::{AddressStatus, CertificateStatus, LostHostname, TenantStatus, TierStatus, TopologyStatus};
 pub use tenant::{Inner, InnerOverride, Placement, Tenant, TenantNamespaces};
 
-use crate::common::{AccessLog, Tracing, yes};
+use crate::common::{AccessLog, yes};
+use crate::tracing::Tracing;
 
 /// The longest name of a topology: names of children are made of it and must stay below 63 characters.
 pub const MAX_TOPOLOGY_NAME: usize = 40;
@@ -72,6 +73,9 @@ pub const MAX_TOPOLOGY_NAME: usize = 40;
         .field_path(".tenants"),
     validation = Rule::new("self.tenants.map(t, size(t.hostnames)).sum() > 512 || self.tenants.all(a, [a.hostnames.map(h, h.startsWith('*.') ? h.substring(2) : h).filter(h, h.contains('.')).map(h, h.substring(h.indexOf('.') + 1)).filter(h, h.contains('.')).map(h, '*' + h.substring(h.indexOf('.')))].all(parents, self.tenants.all(b, a.name == b.name || !parents.exists(p, p in b.hostnames))))")
         .message("a wildcard of one tenant must not cover a hostname of another")
+        .field_path(".tenants"),
+    validation = Rule::new("has(self.tracing) || !self.tenants.exists(t, has(t.tracing))")
+        .message("a tenant's tracing changes spec.tracing, which is missing")
         .field_path(".tenants")
 )]
 pub struct IngressTopologySpec {

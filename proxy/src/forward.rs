@@ -20,8 +20,9 @@ mod connection;
 pub(crate) mod decision;
 pub(crate) mod edit;
 pub mod headers;
-mod ids;
+pub(crate) mod ids;
 mod record;
+pub(crate) mod trace;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bailey_http1::RequestHead;
+use bailey_kit::telemetry::Sink;
+use bailey_routing::ir::Upstream;
 use bailey_routing::{Forward, Plan};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
@@ -42,9 +45,11 @@ use crate::limits::{NOBODY, NoRoom, Place, WorkerTenants};
 use crate::link::{LinkDownstream, LinkService};
 use crate::metrics::Counter;
 use crate::snapshot::{Current, Snapshot};
+use crate::telemetry::{SpanOrigin, Tracer};
 use crate::upstream::{Backends, MirrorTap};
 use crate::worker::Worker;
 use arrival::Incoming;
+use attempt::Sending;
 use ids::Ids;
 use record::{Meters, Record};
 
@@ -74,9 +79,22 @@ pub struct Forwarder {
     nobody: Arc<str>,
     counter: Counter,
     log: Option<LogFile>,
-    /// Told when lines of the log wait to be handed over.
+    tracer: Rc<Tracer>,
+    /// Told when lines of the log, or spans, wait to be handed over.
     lines: Rc<Notify>,
     ids: Ids,
+}
+
+/// Where a worker tells of requests.
+pub struct Outlets {
+    /// Counts them.
+    pub counter: Counter,
+    /// Writes their lines.
+    pub log: Option<LogFile>,
+    /// Whose spans they make.
+    pub origin: SpanOrigin,
+    /// Takes the spans.
+    pub spans: Sink,
 }
 
 /// A snapshot, and what this worker remembers as long as it is served.
@@ -95,10 +113,10 @@ impl Forwarder {
         backends: Rc<Backends>,
         current: Arc<Current>,
         tenants: WorkerTenants,
-        counter: Counter,
-        log: Option<LogFile>,
+        to: Outlets,
     ) -> Self {
-        let lines = Rc::default();
+        let Outlets { counter, log, origin, spans } = to;
+        let lines: Rc<Notify> = Rc::default();
         let serving = RefCell::new(Rc::new(Serving::new(current.load_full(), log.as_ref(), &lines)));
         Self {
             identity,
@@ -111,6 +129,7 @@ impl Forwarder {
             nobody: NOBODY.into(),
             counter,
             log,
+            tracer: Rc::new(Tracer::new(origin, spans, lines.clone())),
             lines,
             ids: Ids::new(),
         }
@@ -148,13 +167,14 @@ impl Forwarder {
         self.ports.borrow().get(&port).copied().unwrap_or(port)
     }
 
-    /// Waits until lines of the log wait for [`Self::flush_log`].
-    pub async fn log_waits(&self) {
+    /// Waits until lines of the log, or spans, wait for [`Self::flush`].
+    pub async fn something_waits(&self) {
         self.lines.notified().await;
     }
 
-    /// Hands what has been logged to the writer; called now and then, so that lines do not wait for more.
-    pub fn flush_log(&self) {
+    /// Hands over what has been logged and traced; called now and then, so that it does not wait for more.
+    pub fn flush(&self) {
+        self.tracer.flush();
         if let Some(log) = &self.serving.borrow().log {
             log.flush();
         }
@@ -166,6 +186,7 @@ impl Forwarder {
         let active = &self.counter.shard().active_requests;
         active.add(1);
         let mut record = Record::new(&serving, Some(&head));
+        record.begin_trace(&serving, from, &head, &self.ids);
         let visible = |port| self.visible(port);
         match arrival::arrive(&serving.snapshot, from, head, visible, || self.ids.request()) {
             Ok(mut incoming) => {
@@ -193,6 +214,7 @@ impl Forwarder {
         let snapshot = &*serving.snapshot;
         let routes = decision::same_tenant(snapshot, from, incoming)?;
         let tenant = routes.tenant();
+        record.owned_by(serving, tenant);
         let listener = decision::listener(snapshot, incoming)?;
         self.count_connection(tenant, from)?;
         if let Some(respond) = decision::redirect(listener, incoming, |port| self.visible(port)) {
@@ -200,15 +222,23 @@ impl Forwarder {
         }
         let _place = self.admit(tenant, from)?;
         let matched = decision::route(&routes, incoming)?;
-        record.matched(serving, matched.route());
+        record.matched(serving, &matched);
         match decision::planned(snapshot, matched, incoming, self.ids.next()) {
             Plan::Respond(respond) => Box::pin(answer::planned(&respond, incoming, down, record)).await,
             Plan::Forward(forward) => {
                 edit::request(&forward, incoming, snapshot.settings.forwarded);
-                let taps = self.copies(&forward, &incoming.head);
-                let about = attempt::about(from, &listener.name, incoming);
+                record.trace_attempt(forward.upstream, &incoming.head, &self.ids);
+                let told = if trace::is_told_by_fields(forward.upstream) {
+                    record.write_trace(serving, &mut incoming.head.fields);
+                    None
+                } else {
+                    record.trace_for_link()
+                };
+                let taps = self.copies(serving, &forward, &incoming.head, record);
+                let about = attempt::about(from, &listener.name, incoming, told.as_ref());
                 record.goes_to(serving, forward.upstream);
-                self.attempts(&forward, incoming, &about, taps, down, record).await
+                let sending = Sending { serving, forward: &forward, incoming, about: &about };
+                self.attempts(sending, taps, down, record).await
             }
         }
     }
@@ -239,12 +269,23 @@ impl Forwarder {
     }
 
     /// Starts the copies for mirrors; the taps are where their bodies go.
-    fn copies(&self, forward: &Forward<'_>, head: &RequestHead) -> SmallVec<[MirrorTap; 1]> {
+    fn copies(
+        &self,
+        serving: &Serving,
+        forward: &Forward<'_>,
+        head: &RequestHead,
+        record: &Record,
+    ) -> SmallVec<[MirrorTap; 1]> {
         if forward.mirrors.is_empty() {
             return SmallVec::new();
         }
         let before = self.backends.mirrors_dropped();
-        let taps = forward.mirrors.iter().filter_map(|mirror| self.backends.mirror(mirror, head.clone())).collect();
+        let copy = |mirror: &&Arc<Upstream>| {
+            let mut head = head.clone();
+            let done = record.mirrored(serving, mirror, &mut head, self);
+            self.backends.mirror(mirror, head, done)
+        };
+        let taps = forward.mirrors.iter().filter_map(copy).collect();
         let skipped = self.backends.mirrors_dropped() - before;
         self.counter.shard().mirrors_skipped.add(skipped);
         self.counter.shard().mirrors.add(forward.mirrors.len() as u64 - skipped);

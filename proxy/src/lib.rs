@@ -28,6 +28,7 @@ mod secrets;
 pub mod serve;
 pub mod snapshot;
 pub mod source;
+pub mod telemetry;
 pub mod tier;
 pub mod timer;
 pub mod tls;

@@ -15,7 +15,7 @@ use bailey_translate::{Diagnostic, Objects, Options, Scope, translate};
 
 use crate::tls::public::{CertificateIndex, OwnedName};
 use certificates::Certificates;
-use settings::Settings;
+pub use settings::Settings;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use bailey_kit::admin::{AdminError, AdminOptions, AdminServer};
 use bailey_kit::readiness::Readiness;
+use bailey_kit::telemetry::{Destinations, Pipeline, Sink};
 use bailey_translate::{Diagnostic, Objects, Options};
 use tokio::sync::{mpsc, watch};
 
@@ -98,6 +99,7 @@ pub struct TierHandle {
     reopen: Reopen,
     /// The tier as the page shows it; gone from there with this.
     shown: Arc<Member>,
+    spans: Option<Pipeline>,
 }
 
 struct WorkerThread {
@@ -125,12 +127,8 @@ impl Tier {
         let admission = Admission::with_defaults();
         let ports = Ports::new(&options, current.clone());
         let reopen = Reopen::default();
-        let (log, sink) = match options.access_log.open(&reopen) {
-            Some(to) => Writer::start(to)
-                .map(|(writer, sink)| (Some(writer), Some(LogFile { sink, unless_told: options.log_requests.clone() })))
-                .map_err(StartError::Thread)?,
-            None => (None, None),
-        };
+        let (log, sink) = options.start_log(&reopen)?;
+        let (spans, span_sink) = options.start_spans();
         let (phase, follow) = watch::channel(DrainPhase::Serving);
         let shown = Arc::new(Member {
             role: options.role.clone(),
@@ -153,9 +151,11 @@ impl Tier {
             log,
             reopen,
             shown,
+            spans: Some(spans),
             options,
         };
-        handle.start_workers(&follow, sink.as_ref())?;
+        handle.start_workers(&follow, sink.as_ref(), &span_sink)?;
+        drop(span_sink);
         listed.done();
         let mut applied = handle.install(first);
         if let Some(refused) = applied.refused.pop() {
@@ -181,9 +181,13 @@ impl TierHandle {
 
     fn install(&self, built: crate::snapshot::Built) -> Applied {
         self.metrics.loaded(built.diagnostics.len());
-        let Some(snapshot) = built.snapshot else {
+        let Some(mut snapshot) = built.snapshot else {
             return Applied { diagnostics: built.diagnostics, ..Applied::default() };
         };
+        self.options.tracing.settle(&mut snapshot.settings);
+        if let Some(spans) = &self.spans {
+            spans.export_to(snapshot.settings.tracing.as_ref().and_then(|tracing| tracing.endpoint.as_deref()));
+        }
         self.tenants.configure(snapshot.table.tenants(), &snapshot.settings.limits);
         self.admission.configure(&snapshot.settings.limits.connection);
         self.metrics.follow(&snapshot);
@@ -265,7 +269,11 @@ impl TierHandle {
 
     async fn start_admin(&mut self) -> Result<(), AdminError> {
         let Some(address) = self.options.admin else { return Ok(()) };
-        let sources = Sources { current: self.current.clone(), log: self.log.as_ref().map(|log| log.counts().clone()) };
+        let sources = Sources {
+            current: self.current.clone(),
+            log: self.log.as_ref().map(|log| log.counts().clone()),
+            spans: self.spans.as_ref().map(|spans| spans.counts().clone()),
+        };
         let scrape = self.metrics.scrape(self.options.role.labels(), sources);
         let options = AdminOptions {
             readiness: self.readiness.clone(),
@@ -285,5 +293,18 @@ impl TierOptions {
 
     fn identity(&self) -> Identity {
         self.role.identity()
+    }
+
+    fn start_log(&self, reopen: &Reopen) -> Result<(Option<Writer>, Option<LogFile>), StartError> {
+        let Some(to) = self.access_log.open(reopen) else { return Ok((None, None)) };
+        let (writer, sink) = Writer::start(to).map_err(StartError::Thread)?;
+        Ok((Some(writer), Some(LogFile { sink, unless_told: self.log_requests.clone() })))
+    }
+
+    fn start_spans(&self) -> (Pipeline, Sink) {
+        Pipeline::start(Destinations {
+            resource: self.role.span_resource(self.identity().name),
+            store: self.tracing.store.clone(),
+        })
     }
 }

@@ -27,7 +27,7 @@ use bailey_routing::ir::{BackendProtocol, Upstream as Source, UpstreamId, Upstre
 use bytes::Bytes;
 
 pub use error::UpstreamError;
-pub use mirror::MirrorTap;
+pub use mirror::{Copied, MirrorTap, Mirrored};
 
 use crate::error::ProxyError;
 use crate::exchange::{Backend, ResetReason, ResponseEvent};

@@ -200,7 +200,7 @@ data: {{tls.crt: {cert}, tls.key: {key}}}
 HOSTS = 32
 
 
-def _bailey(d, workers, routes, link, full=False):
+def _bailey(d, workers, routes, link, full=False, sampling=None):
     if routes > HOSTS:
         raise ValueError(f"a tenant has at most {HOSTS} hostnames")
     base64_of = lambda path: base64.b64encode(open(path, "rb").read()).decode()
@@ -208,6 +208,9 @@ def _bailey(d, workers, routes, link, full=False):
     os.makedirs(config, exist_ok=True)
     tenants = "- {name: t, namespaces: {names: [t]}, hostnames: [" + ", ".join(hostlist(routes)) + "]}"
     log = "accessLog: {format: json}" if full else ""
+    if sampling is not None:
+        # The collector is the origin: it takes whatever it gets and says 200.
+        log += f"\n  tracing: {{endpoint: 'http://127.0.0.1:{ORIGIN}', sampling: {sampling}}}"
     text = TOPOLOGY.format(plain=PLAIN, tls=TLS, limits=LIMITS, log=log, tenants=tenants)
     text += TENANT.format(tenant="t", origin=ORIGIN, inner=INNER) + SECRET.format(cert=base64_of(CERT), key=base64_of(KEY))
     w(config, "bench.yaml", text)
@@ -222,6 +225,9 @@ def _bailey(d, workers, routes, link, full=False):
 def bailey(d, workers=1, routes=1): return _bailey(d, workers, routes, None)
 def bailey_tls(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"))
 def bailey_full(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), full=True)
+def bailey_trace0(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), sampling=0)
+def bailey_trace1(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), sampling=1)
+def bailey_trace100(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), sampling=100)
 
 
 # Peers that are not part of the repository, for one's own comparisons: a Python file named by PEERS_EXTRA.

@@ -212,12 +212,7 @@ async fn objects_that_mean_nothing_or_too_much() {
             "- matches: [{path: {type: RegularExpression, value: '/('}}]\n      backendRefs",
             &["a.yaml:", "matches[0].path.value"],
         ),
-        (
-            "topology.yaml",
-            "tenants:",
-            "tracing: {endpoint: 'http://x:4318'}\n  tenants:",
-            &["topology.yaml:", "no effect"],
-        ),
+        ("topology.yaml", "tenants:", "inner: {replicas: 2}\n  tenants:", &["topology.yaml:", "no effect"]),
     ] {
         let (_kept, folder) = folder();
         edit(&folder, file, from, to);

@@ -86,6 +86,7 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
         workers: args.workers.into(),
         access_log: args.access_log_file.clone().map_or(LogTarget::Stdout, LogTarget::File),
         log_requests: args.access_log || args.access_log_file.is_some(),
+        collector: collector(),
         drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(5)) },
     };
     let mut local = Local::start(options).await?;
@@ -113,6 +114,12 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
     }
 }
 
+/// Where OpenTelemetry's environment sends spans.
+fn collector() -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"))
+}
+
 /// The table of URLs, and one line to try.
 fn introduce(local: &Local, ca: &Path) {
     println!("{}", table::urls(local));
@@ -129,6 +136,10 @@ fn introduce(local: &Local, ca: &Path) {
     if let Some(address) = local.admin() {
         println!("  the page with topology, requests and explanations: http://{address}/");
         println!("  health and metrics on http://{address}/readyz and http://{address}/metrics");
+    }
+    match collector() {
+        Some(collector) => println!("  every request is traced, in memory and to {collector}"),
+        None => println!("  every request is traced, in memory; OTEL_EXPORTER_OTLP_ENDPOINT names a collector"),
     }
     if local.https().is_some() {
         println!("  certificates come from the development CA in {}", ca.display());

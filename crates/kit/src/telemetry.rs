@@ -12,7 +12,10 @@
 pub mod b3;
 mod context;
 mod id;
+mod otlp;
+mod pipeline;
 mod propagation;
+mod resource;
 mod sampling;
 mod sink;
 mod span;
@@ -20,8 +23,12 @@ mod store;
 
 pub use context::{Context, Remote, TRACEPARENT_LEN, TraceState};
 pub use id::{InvalidId, SpanId, TraceId};
+pub use pipeline::{Destinations, Pipeline};
 pub use propagation::{Carrier, Propagation};
 pub use sampling::Ratio;
 pub use sink::{Counts, Sink};
 pub use span::{Kind, Span, Value};
 pub use store::{Store, Trace};
+
+#[cfg(test)]
+mod properties;

@@ -8,10 +8,10 @@ pub(crate) mod log_fields;
 mod notes;
 mod tenants;
 
-use bailey_crds::topology::{Listener, Protocol};
+use bailey_crds::topology::{Listener, Protocol, Tenant};
 use bailey_crds::{
     HostnameBinding, HostnameBindingSpec, IngressTopology, LINK_SECRET, LinkTrust, NameReference, Role, TierConfig,
-    TierConfigSpec, TierListener, TierProtocol, TierTenant, outer_identity, tenant_identity,
+    TierConfigSpec, TierListener, TierProtocol, TierTenant, Tracing, outer_identity, tenant_identity,
 };
 use kube::ResourceExt;
 
@@ -80,6 +80,7 @@ fn inner_tier(topology: &IngressTopology, name: &str, settled: &Settled<'_>) -> 
         forwarded: topology.spec.inner.forwarded,
         routes: settled.tenant.limits.and_then(|limits| limits.routes),
         limits: topology.spec.inner.limits.unwrap_or_default(),
+        tracing: tracing_of(topology, settled.tenant),
         ..tier(topology, Role::Inner, name, tenant_identity(name, tenant))
     };
     config.link = config.link.map(|link| LinkTrust { peer: Some(outer_identity(name)), ..link });
@@ -107,6 +108,15 @@ fn tier(topology: &IngressTopology, role: Role, name: &str, identity: String) ->
         tracing: topology.spec.tracing.clone(),
         access_log: topology.spec.access_log.clone(),
     }
+}
+
+/// The tracing of a tenant's inner tier. It follows the outer tier, so its own share counts only for what comes without a decision.
+fn tracing_of(topology: &IngressTopology, tenant: &Tenant) -> Option<Tracing> {
+    let mut tracing = topology.spec.tracing.clone()?;
+    if let Some(own) = tenant.tracing {
+        tracing.sampling = own.sampling;
+    }
+    Some(tracing)
 }
 
 fn tier_listener(listener: &Listener) -> TierListener {
@@ -139,6 +149,7 @@ impl Settled<'_> {
             service: self.service(topology),
             suspended: self.tenant.suspended,
             limits: self.tenant.limits.unwrap_or_default(),
+            tracing: self.tenant.tracing,
         }
     }
 

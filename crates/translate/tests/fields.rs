@@ -59,7 +59,13 @@ const HAS_EFFECT: &[(&str, &str)] = &[
     ("spec.tenants[].limits.routes", "a_tenant_with_too_many_routes_keeps_the_oldest"),
     ("spec.tenants[].name", "an_inner_tier_lets_in_only_the_outer_tier_of_its_own_topology"),
     ("spec.tenants[].namespaces", "an_inner_tier_runs_in_the_first_namespace_and_lets_only_its_outer_tier_in"),
+    ("spec.tenants[].tracing", "a_tenant_has_a_share_of_its_own"),
     ("spec.tenants[].suspended", "a_connection_serves_the_tenant_of_its_server_name_and_no_other"),
+    ("spec.tracing.acceptParent", "a_context_from_outside_is_a_link_unless_it_is_accepted"),
+    ("spec.tracing.always", "errors_and_slow_requests_are_traced_whatever_the_share_says"),
+    ("spec.tracing.endpoint", "both_tiers_send_their_spans_to_the_collector"),
+    ("spec.tracing.propagation", "applications_get_the_forms_that_the_topology_names"),
+    ("spec.tracing.sampling", "the_share_is_decided_by_the_trace_id_and_kept_by_both_tiers"),
 ];
 
 /// Fields that are reported, with a value that somebody could set.
@@ -86,7 +92,6 @@ fn reported() -> Vec<(&'static str, Value)> {
         ("spec.outer.replicas", json!(2)),
         ("spec.tenants[].inner", json!({"replicas": 2})),
         ("spec.tenants[].limits.certificates", json!(5)),
-        ("spec.tracing", json!({"endpoint": "http://collector:4318"})),
     ]
 }
 

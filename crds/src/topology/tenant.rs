@@ -9,6 +9,7 @@ use super::{Autoscaling, PodSettings};
 use crate::hostname::Hostname;
 use crate::limits::{TenantLimits, TierLimits};
 use crate::schema::embedded;
+use crate::tracing::TenantTracing;
 
 /// Who may use which hostnames, from which namespaces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,9 @@ pub struct Tenant {
     /// What the tenant may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<TenantLimits>,
+    /// What differs from `spec.tracing` for this tenant; without that, nothing is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<TenantTracing>,
     /// Whether the tenant is switched off: its hostnames stay its own and are answered 503.
     #[serde(default)]
     pub suspended: bool,

@@ -33,7 +33,7 @@ fn kinds_of_others_are_not_judged() {
 #[test]
 fn defaults_fill_what_is_not_given() {
     let typed: crate::IngressTopology = serde_json::from_value(complete("IngressTopology", &topology())).unwrap();
-    let limits = typed.spec.outer.limits.clone().unwrap();
+    let limits = typed.spec.outer.limits.unwrap();
     assert_eq!((limits.http1.header_bytes, limits.http1.header_fields), (65536, 100));
     assert!(typed.spec.https_redirect);
     assert_eq!(validate("IngressTopology", &serde_json::to_value(typed).unwrap()), []);

@@ -465,7 +465,7 @@ fn mirror_view(site: &Site, mirror: &Mirror) -> MirrorView {
 
 /// The metadata by which a tenant's tier gets the request.
 pub(super) fn meta<'a>(from: Sender<'a>, linked: &'a Linked) -> RequestMeta<'a> {
-    attempt::about(from, &linked.listener, &linked.incoming)
+    attempt::about(from, &linked.listener, &linked.incoming, None)
 }
 
 /// The status that a client gets for a fate, in HTTP and in gRPC.

@@ -45,6 +45,12 @@ impl Front {
         }
     }
 
+    /// Whether fields of requests from `peer` are those of a proxy in front. Who only says by PROXY protocol where a
+    /// connection comes from passes on whatever its client has written.
+    pub fn tells_fields(&self, peer: IpAddr) -> bool {
+        matches!(self, Self::ForwardedFor { .. }) && self.trusts(peer)
+    }
+
     /// How a new connection from `peer` says who its client is.
     pub fn intake(&self, peer: IpAddr) -> Intake {
         match self {

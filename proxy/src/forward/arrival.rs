@@ -6,7 +6,8 @@ use bailey_http1::{RequestHead, Scheme as HeadScheme, check_path};
 use bailey_routing::ir::Scheme;
 use bailey_routing::{ListenerId, RequestView};
 
-use super::{ConnectionInfo, Sender, headers};
+use super::headers::{TraceFields, delete_forwarding};
+use super::{ConnectionInfo, Sender, trace};
 use crate::error::{Fate, ProxyError};
 use crate::forward::address::canonical;
 use crate::snapshot::Snapshot;
@@ -98,10 +99,12 @@ fn client_request(
 ) -> Result<Incoming, ProxyError> {
     let front = &snapshot.settings.front;
     let client = front.client(connection.peer, connection.proxied, &head.fields)?;
-    let trusted = front.trusts(connection.peer.ip());
+    let trusted = front.tells_fields(connection.peer.ip());
+    let tracing = snapshot.settings.tracing.as_ref();
+    let believed = trace::believes(tracing, front, connection.peer.ip());
     let https = told_scheme(&head).filter(|_| trusted).unwrap_or(connection.listener.https);
     let id = told_id(&head).filter(|_| trusted).unwrap_or_else(new_id);
-    headers::delete_forwarding(&mut head.fields, trusted);
+    delete_forwarding(&mut head.fields, TraceFields::of(believed, tracing.is_some()));
     let listener = snapshot.table.listener_at(connection.listener.port, head.host());
     Ok(Incoming {
         client,
@@ -130,7 +133,7 @@ fn link_request(
     // An inner tier has one listener, the link: by which of the outer tier's a request came makes no difference to routes.
     let (listener, _) = snapshot.table.listeners().next().ok_or(ProxyError::us(Fate::HostUnknown))?;
     // The outer tier has deleted them all; a mistake there must not become a forged address here.
-    headers::delete_forwarding(&mut head.fields, true);
+    delete_forwarding(&mut head.fields, TraceFields::of(true, snapshot.settings.tracing.is_some()));
     Ok(Incoming {
         client: canonical(meta.client),
         https,

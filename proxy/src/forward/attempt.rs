@@ -1,15 +1,18 @@
 //! Attempts at a backend: open, pump, and once more where that can do no harm.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bailey_http1::{RequestHead, ResponseHead};
 use bailey_link::{ClientTls, RequestMeta, Scheme};
 use bailey_routing::Forward;
-use bailey_routing::ir::{RulePolicy, UpstreamKey};
+use bailey_routing::ir::{RulePolicy, Upstream as Source, UpstreamKey};
 use smallvec::SmallVec;
 
 use super::arrival::Incoming;
 use super::record::Record;
-use super::{Forwarder, Sender, edit};
+use super::trace::{Told, is_told_by_fields};
+use super::{Forwarder, Sender, Serving, edit};
 use crate::error::{Fate, ProxyError};
 use crate::exchange::{Downstream, PumpError, PumpLimits, pump};
 use crate::timer::ticks;
@@ -22,6 +25,25 @@ const LONGEST: Duration = Duration::from_hours(1);
 const SILENCE: Duration = Duration::from_hours(1);
 /// Pause before the first repetition where the route names none.
 const BACKOFF: Duration = Duration::from_millis(25);
+
+/// What is sent, and where.
+pub(super) struct Sending<'a, 'f> {
+    pub(super) serving: &'a Serving,
+    pub(super) forward: &'a Forward<'f>,
+    pub(super) incoming: &'a Incoming,
+    /// What a link is told beside the head.
+    pub(super) about: &'a RequestMeta<'a>,
+}
+
+/// What a further attempt needs to know.
+struct Again<'a> {
+    serving: &'a Serving,
+    to: &'a Arc<Source>,
+    opening: Opening<'a>,
+    made: u8,
+    idempotent: bool,
+    policy: &'a RetryPolicy,
+}
 
 /// How long things may take, in ticks of the worker's wheel.
 struct Deadlines {
@@ -36,9 +58,7 @@ impl Forwarder {
     /// Opens the request at the backend and moves everything, more than once if need be.
     pub(super) async fn attempts<D: Downstream>(
         &self,
-        forward: &Forward<'_>,
-        incoming: &Incoming,
-        about: &RequestMeta<'_>,
+        Sending { serving, forward, incoming, about }: Sending<'_, '_>,
         mut taps: SmallVec<[MirrorTap; 1]>,
         down: &mut D,
         record: &mut Record,
@@ -56,8 +76,8 @@ impl Forwarder {
             let may_refuse = made <= policy.attempts && idempotent;
             upstream.refuse_statuses(if may_refuse { &policy.codes } else { &[] });
             let limits = self.limits(&deadlines);
-            let on_head = |down: &mut D, head: &mut _| {
-                down.took(record.answered());
+            let on_head = |down: &mut D, head: &mut ResponseHead| {
+                down.took(record.answered(head.status));
                 edit::response(forward, head);
             };
             let pumped = pump(down, &mut upstream, &deadline, limits, body_done, on_head).await;
@@ -72,7 +92,8 @@ impl Forwarder {
             record.moved(failed.moved);
             record.attempt_failed(upstream.refused_status().unwrap_or(failed.moved.status), &self.counter);
             // Boxed: what is rare must not enlarge what every request carries.
-            upstream = Box::pin(self.again(upstream, opening, &failed, made, idempotent, &policy)).await?;
+            let again = Again { serving, to: forward.upstream, opening, made, idempotent, policy: &policy };
+            upstream = Box::pin(self.again(upstream, &failed, &again, record)).await?;
             body_done = failed.moved.request_complete;
         }
         Err(ProxyError::us(Fate::Internal))
@@ -82,12 +103,11 @@ impl Forwarder {
     async fn again(
         &self,
         upstream: Upstream,
-        opening: Opening<'_>,
         failed: &PumpError,
-        made: u8,
-        idempotent: bool,
-        policy: &RetryPolicy,
+        again: &Again<'_>,
+        record: &mut Record,
     ) -> Result<Upstream, ProxyError> {
+        let Again { made, idempotent, policy, mut opening, .. } = *again;
         let error = failed.error;
         if failed.moved.status != 0 || !error.may_retry(idempotent) {
             return Err(error);
@@ -98,6 +118,14 @@ impl Forwarder {
             Verdict::Again(pause) => tokio::time::sleep(pause).await,
         }
         self.counter.shard().retries.add(1);
+        let (head, told, about);
+        if let Some(refused) = record.traces_attempts().then(|| upstream.refused_status()) {
+            record.trace_failure(error, refused);
+            record.trace_attempt(again.to, opening.head, &self.ids);
+            (head, told) = told_anew(again, record);
+            about = RequestMeta { trace: told.as_ref().map(Told::for_link).unwrap_or_default(), ..*opening.about };
+            opening = Opening { head: &head, about: &about, ..opening };
+        }
         // What the first attempt says is nearer to the cause than that the second found nobody.
         self.backends.reopen(upstream, opening).await.map_err(|_| error)
     }
@@ -166,8 +194,22 @@ pub(crate) fn retries(policy: Option<&RulePolicy>, unasked: u32) -> RetryPolicy 
     }
 }
 
+/// The head of a further attempt, and what a link is told: each attempt has a span of its own.
+fn told_anew(again: &Again<'_>, record: &Record) -> (RequestHead, Option<Told>) {
+    let mut head = again.opening.head.clone();
+    if is_told_by_fields(again.to) {
+        record.write_trace(again.serving, &mut head.fields);
+    }
+    (head, record.trace_for_link())
+}
+
 /// What the next tier is told beside the head.
-pub(crate) fn about<'a>(sender: Sender<'a>, listener: &'a str, incoming: &Incoming) -> RequestMeta<'a> {
+pub(crate) fn about<'a>(
+    sender: Sender<'a>,
+    listener: &'a str,
+    incoming: &Incoming,
+    told: Option<&'a Told>,
+) -> RequestMeta<'a> {
     let tls = match sender {
         Sender::Client(connection) => connection.tls.as_ref(),
         Sender::Link(_) => None,
@@ -182,6 +224,7 @@ pub(crate) fn about<'a>(sender: Sender<'a>, listener: &'a str, incoming: &Incomi
             ..ClientTls::default()
         }),
         request_id: incoming.id,
+        trace: told.map(Told::for_link).unwrap_or_default(),
         hops: incoming.hops.saturating_add(1),
         deadline_ms: incoming.deadline_ms,
         ..RequestMeta::default()

@@ -82,10 +82,36 @@ fn begins(name: &[u8], known: &str) -> bool {
         && known.bytes().zip(name).all(|(wanted, found)| wanted == *found || (wanted == b'-' && *found == b'_'))
 }
 
-/// Deletes what a client has no business to say. `trusted`: the peer is a listed proxy, whose trace context is kept.
-pub fn delete_forwarding(fields: &mut Fields, trusted: bool) {
+/// What of a trace context in a request's fields goes on as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceFields {
+    /// Nothing: nobody we believe has sent it.
+    None,
+    /// Only `baggage`: the context has been read, and ours is written in its place.
+    Baggage,
+    /// All of it: we trace nothing, and the sender is believed.
+    All,
+}
+
+impl TraceFields {
+    /// What goes on, from whether the sender is believed, and whether we trace.
+    pub fn of(believed: bool, traced: bool) -> Self {
+        match (believed, traced) {
+            (false, _) => Self::None,
+            (true, true) => Self::Baggage,
+            (true, false) => Self::All,
+        }
+    }
+
+    fn keep(self, name: &[u8]) -> bool {
+        self == Self::All || !is_trace(name) || (self == Self::Baggage && name == b"baggage")
+    }
+}
+
+/// Deletes what a client has no business to say, and what of a trace context does not go on.
+pub fn delete_forwarding(fields: &mut Fields, trace: TraceFields) {
     if fields.iter().any(|(name, _)| is_forwarding(name) || is_trace(name)) {
-        fields.retain(|name, _| !is_forwarding(name) && (trusted || !is_trace(name)));
+        fields.retain(|name, _| !is_forwarding(name) && trace.keep(name));
     }
 }
 

@@ -1,7 +1,9 @@
-//! Request ids and draws. Neither is a secret: an id must only be unlikely to occur twice, a draw only be even.
+//! Ids of requests, traces and spans, and draws. Neither is a secret: an id must only be unlikely to occur twice, a draw only be even.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
+
+use bailey_kit::telemetry::{SpanId, TraceId};
 
 /// A worker's source of them, seeded by the operating system's randomness.
 pub(crate) struct Ids(Cell<u64>, u64);
@@ -19,6 +21,27 @@ impl Ids {
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
+    }
+
+    /// A trace id, even in all its bits as sampling wants it.
+    pub(crate) fn trace(&self) -> TraceId {
+        loop {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&self.next().to_be_bytes());
+            id[8..].copy_from_slice(&self.next().to_be_bytes());
+            if let Some(id) = TraceId::new(id) {
+                return id;
+            }
+        }
+    }
+
+    /// A span id.
+    pub(crate) fn span(&self) -> SpanId {
+        loop {
+            if let Some(id) = SpanId::new(self.next().to_be_bytes()) {
+                return id;
+            }
+        }
     }
 
     /// A request id: a random UUID (RFC 9562, version 4).

@@ -5,20 +5,25 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use bailey_http1::RequestHead;
+use bailey_http1::{Fields, RequestHead};
 use bailey_link::Times;
+use bailey_routing::Matched;
 use bailey_routing::ir::{Route, Upstream};
 use tracing::Level;
 
 use super::arrival::Incoming;
-use super::{Forwarder, Serving, headers};
+use super::ids::Ids;
+use super::trace::{Told, Tracked};
+use super::{Forwarder, Sender, Serving, headers};
 use crate::access_log::{AccessLog, Draft, Entry, Options, Sink};
 use crate::error::{ProxyError, Side};
 use crate::exchange::Moved;
 use crate::metrics::{Counter, Done, Hop, Meter, route_label};
 use crate::respond::answer;
+use crate::telemetry::End;
+use crate::upstream::Copied;
 
 /// Where access logs of a tier go.
 #[derive(Clone)]
@@ -61,6 +66,8 @@ pub(super) struct Record {
     error: Option<ProxyError>,
     meter: Option<Rc<Meter>>,
     endpoint: Option<SocketAddr>,
+    /// Its part in a trace, if the tier traces.
+    trace: Option<Tracked>,
     /// What only the log wants; empty without one.
     logged: Option<Logged>,
 }
@@ -89,6 +96,7 @@ impl Record {
             error: None,
             meter: None,
             endpoint: None,
+            trace: None,
             logged: serving.log.as_ref().map(logged),
         }
     }
@@ -100,7 +108,23 @@ impl Record {
         }
     }
 
+    /// Takes part in a trace, if the tier traces.
+    pub(super) fn begin_trace(&mut self, serving: &Serving, from: Sender<'_>, head: &RequestHead, ids: &Ids) {
+        let settings = &serving.snapshot.settings;
+        let begin = |tracing| Tracked::begin(tracing, &settings.front, from, head, ids);
+        self.trace = settings.tracing.as_ref().map(begin);
+    }
+
+    pub(super) fn owned_by(&mut self, serving: &Serving, tenant: Option<&Arc<str>>) {
+        if let (Some(trace), Some(tracing)) = (&mut self.trace, &serving.snapshot.settings.tracing) {
+            trace.owned_by(tracing, tenant);
+        }
+    }
+
     pub(super) fn arrived(&mut self, incoming: &Incoming) {
+        if let Some(trace) = &mut self.trace {
+            trace.understood(incoming);
+        }
         if let Some(logged) = &mut self.logged {
             logged.client = Some(incoming.client.ip());
             logged.https = incoming.https;
@@ -108,8 +132,55 @@ impl Record {
         }
     }
 
-    pub(super) fn matched(&mut self, serving: &Serving, route: &Arc<Route>) {
-        self.meter = Some(serving.meters.of(route));
+    pub(super) fn matched(&mut self, serving: &Serving, matched: &Matched<'_>) {
+        self.meter = Some(serving.meters.of(matched.route()));
+        if let Some(trace) = &mut self.trace {
+            trace.matched(matched);
+        }
+    }
+
+    /// An attempt begins: its span is what the next hop is told of.
+    pub(super) fn trace_attempt(&mut self, to: &Arc<Upstream>, head: &RequestHead, ids: &Ids) {
+        if let Some(trace) = &mut self.trace {
+            trace.attempt(to, head, || self.began.elapsed(), ids);
+        }
+    }
+
+    /// Whether each attempt has a span.
+    pub(super) fn traces_attempts(&self) -> bool {
+        self.trace.as_ref().is_some_and(Tracked::is_remembered)
+    }
+
+    /// The span of the attempt under way has failed, and there will be another. `refused`: by its status.
+    pub(super) fn trace_failure(&mut self, error: ProxyError, refused: Option<u16>) {
+        if let Some(trace) = &mut self.trace {
+            trace.failed(error, refused, || self.began.elapsed());
+        }
+    }
+
+    /// What a next tier is told of the trace.
+    pub(super) fn trace_for_link(&self) -> Option<Told> {
+        self.trace.as_ref().map(Tracked::told)
+    }
+
+    /// Tells an application of the trace.
+    pub(super) fn write_trace(&self, serving: &Serving, fields: &mut Fields) {
+        if let (Some(trace), Some(tracing)) = (&self.trace, &serving.snapshot.settings.tracing) {
+            trace.write(&tracing.forms, fields);
+        }
+    }
+
+    /// Makes a copy for a mirror a part of the trace.
+    pub(super) fn mirrored(
+        &self,
+        serving: &Serving,
+        to: &Arc<Upstream>,
+        head: &mut RequestHead,
+        by: &Forwarder,
+    ) -> Option<Copied> {
+        let tracing = serving.snapshot.settings.tracing.as_ref()?;
+        let trace = self.trace.as_ref()?;
+        trace.mirror(&tracing.forms, to, head, || self.began.elapsed(), &by.ids, &by.tracer)
     }
 
     /// It is to be sent there.
@@ -120,12 +191,18 @@ impl Record {
     /// It is handed to a connection.
     pub(super) fn attempt(&mut self, endpoint: Option<SocketAddr>) {
         self.endpoint = endpoint;
+        if let Some(trace) = &mut self.trace {
+            trace.reached(endpoint);
+        }
         self.sent_on = Some(Instant::now());
         self.attempts = self.attempts.saturating_add(1);
     }
 
     /// The head of an answer has come; what a tier before us is told of the time it took.
-    pub(super) fn answered(&mut self) -> Times {
+    pub(super) fn answered(&mut self, status: u16) -> Times {
+        if let Some(trace) = &mut self.trace {
+            trace.answered(status);
+        }
         let now = Instant::now();
         self.answered = self.sent_on.map(|sent_on| now - sent_on);
         Times { head_us: micros(now - self.began), upstream_us: self.answered.map(micros) }
@@ -182,18 +259,30 @@ impl Record {
         let unsent = self.error.map_or(0, |error| answer(error.fate).status);
         let status = if self.moved.status == 0 { unsent } else { self.moved.status };
         let (received, sent) = (self.moved.up, self.moved.down);
-        by.counter.request(&meter, &Done { status, error: self.error, took, received, sent });
+        let done = Done { status, error: self.error, took, received, sent };
+        let trace = self.trace.as_ref().map(Tracked::id);
+        match trace {
+            Some((trace, true)) => {
+                let trace = u128::from_be_bytes(trace.to_bytes());
+                by.counter.sampled(&meter, &done, trace, SystemTime::now());
+            }
+            Some((_, false)) | None => by.counter.request(&meter, &done),
+        }
+        if let (Some(trace), Some(tracing)) = (self.trace, &serving.snapshot.settings.tracing) {
+            trace.finish(tracing, &by.tracer, End { status, error: self.error, took });
+        }
         if let Some(error) = self.error {
             tell(error, by.identity.tier, &meter);
         }
         let (Some(log), Some(logged)) = (&serving.log, self.logged) else { return };
+        let trace = trace.map(|(trace, _)| trace.to_hex());
         let id = logged.id.map(|id| headers::id_text(&id));
         let answer = self.error.map(|error| answer(error.fate));
         let entry = Entry {
             began: self.began,
             tier: by.identity.tier,
             request_id: id.as_ref().map(|id| &id[..]),
-            trace_id: None,
+            trace_id: trace.as_ref().map(|trace| &trace[..]),
             client: logged.client,
             tenant: Some(meter.tenant()).filter(|tenant| !tenant.is_empty()),
             route: Some(meter.route()).filter(|route| !route.is_empty()),

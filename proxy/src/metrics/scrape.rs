@@ -14,6 +14,8 @@ use super::histogram::{Count, Total};
 use super::series::{Key, MAX_SERIES, OTHER, Shared, class_word};
 use super::shard::Shard;
 use super::{Metrics, table};
+use bailey_kit::telemetry::Counts as SpanCounts;
+
 use crate::access_log::Counts;
 use crate::snapshot::Current;
 
@@ -28,6 +30,8 @@ pub struct Sources {
     pub current: Arc<Current>,
     /// Lines of the access log.
     pub log: Option<Arc<Counts>>,
+    /// What became of spans.
+    pub spans: Option<Arc<SpanCounts>>,
 }
 
 /// Renders the metrics of one tier.
@@ -85,6 +89,13 @@ impl Scrape {
         };
         text.family(&table::LOG_WRITTEN).sample(&[], lines(|counts| &counts.written));
         text.family(&table::LOG_DROPPED).sample(&[], lines(|counts| &counts.dropped));
+        let spans = |pick: fn(&SpanCounts) -> &AtomicU64| {
+            self.sources.spans.as_ref().map_or(0, |counts| pick(counts).load(Ordering::Relaxed))
+        };
+        text.family(&table::SPANS_EXPORTED).sample(&[], spans(|counts| &counts.exported));
+        text.family(&table::SPANS_DROPPED).sample(&[], spans(|counts| &counts.dropped));
+        text.family(&table::SPANS_FAILED).sample(&[], spans(|counts| &counts.failed));
+        text.family(&table::SPANS_QUEUED).sample(&[], spans(|counts| &counts.queued));
     }
 }
 

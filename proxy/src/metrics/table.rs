@@ -167,6 +167,14 @@ table! {
             "Access log lines that were written";
         LOG_DROPPED: Counter "bailey_access_log_dropped" []
             "Access log lines that were lost because the writer could not keep up or could not write";
+        SPANS_EXPORTED: Counter "bailey_spans_exported" []
+            "Spans that the collector has taken";
+        SPANS_DROPPED: Counter "bailey_spans_dropped" []
+            "Spans that were dropped because too many waited to be sent";
+        SPANS_FAILED: Counter "bailey_spans_failed" []
+            "Spans that were given up because the collector did not take them";
+        SPANS_QUEUED: Gauge "bailey_spans_queued" []
+            "Spans that wait to be sent";
     }
 }
 

@@ -10,6 +10,7 @@ use bailey_translate::{Objects, Scope, resolve};
 
 use crate::access_log::{self, Field, FieldSet, Format, LoggedHeader};
 use crate::forward::address::Front;
+use crate::telemetry::Tracing;
 
 /// The settings of one snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,13 +23,15 @@ pub struct Settings {
     pub forwarded: bool,
     /// How requests are logged; `None`: they are not.
     pub access_log: Option<access_log::Options>,
+    /// Which requests are traced, and where their spans go; `None`: none.
+    pub tracing: Option<Tracing>,
     /// Limits of the tier.
     pub limits: TierLimits,
 }
 
 impl Hash for Settings {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.front, self.tenants, self.forwarded, &self.access_log).hash(state);
+        (&self.front, self.tenants, self.forwarded, &self.access_log, &self.tracing).hash(state);
         // The limits are numbers all through; their text stands for them.
         format!("{:?}", self.limits).hash(state);
     }
@@ -61,6 +64,7 @@ impl Settings {
             tenants: spec.role != Role::Gateway,
             forwarded: spec.forwarded,
             access_log: spec.access_log.as_ref().map(log_options),
+            tracing: Tracing::of(spec),
             limits: spec.limits,
         }
     }

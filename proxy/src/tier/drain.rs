@@ -8,6 +8,9 @@ use crate::worker::DrainPhase;
 /// How often the end of the workers is looked for.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long the last spans may take to their collector.
+const SEND: Duration = Duration::from_secs(5);
+
 impl TierHandle {
     /// Ends the tier in good order. `false` when requests had to be cut.
     pub async fn drain(mut self) -> bool {
@@ -36,6 +39,9 @@ impl TierHandle {
         }
         if let Some(log) = self.log.take() {
             log.finish();
+        }
+        if let Some(spans) = self.spans.take() {
+            spans.finish(SEND).await;
         }
         clean
     }

@@ -14,7 +14,10 @@ use bailey_translate::Scope;
 use super::LinkCredentials;
 use crate::access_log::{self, Appender, Reopen};
 use crate::forward::Identity;
+use crate::forward::headers::id_text;
+use crate::forward::ids::Ids;
 use crate::page::Board;
+use crate::telemetry::{SpanOrigin, TracingOptions};
 use crate::tls::public::CertificateIssuer;
 
 /// Which tier of what this is.
@@ -73,6 +76,39 @@ impl Role {
             }
         }
     }
+
+    /// Who it is, in its spans.
+    pub(super) fn span_origin(&self) -> SpanOrigin {
+        let (tier, topology, tenant) = match self {
+            Self::Outer { topology } => ("outer", Some(topology), None),
+            Self::Inner { topology, tenant } => ("inner", Some(topology), Some(tenant)),
+            Self::Gateway { .. } => ("gateway", None, None),
+        };
+        let shared = |name: &String| name.as_str().into();
+        SpanOrigin { tier: tier.into(), topology: topology.map(shared), tenant: tenant.map(shared) }
+    }
+
+    /// Who sends its spans. Every process of the tier is another instance.
+    pub(super) fn span_resource(&self, service: &str) -> Vec<(&'static str, String)> {
+        let mut resource = vec![
+            ("service.name", service.to_owned()),
+            ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("service.instance.id", instance()),
+        ];
+        match self {
+            Self::Outer { topology } | Self::Inner { topology, .. } => {
+                resource.push(("service.namespace", topology.clone()));
+            }
+            Self::Gateway { namespace, .. } => resource.push(("service.namespace", namespace.clone())),
+        }
+        resource
+    }
+}
+
+/// An id for this run of a tier: a random UUID.
+fn instance() -> String {
+    let text = id_text(&Ids::new().request());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Everything a tier is told at its start.
@@ -102,6 +138,8 @@ pub struct TierOptions {
     pub access_log: LogTarget,
     /// How requests are logged when the objects do not say; `None`: they are not.
     pub log_requests: Option<access_log::Options>,
+    /// What is said of traces beside the objects.
+    pub tracing: TracingOptions,
     /// Address of `/healthz`, `/readyz`, `/metrics`.
     pub admin: Option<SocketAddr>,
     /// What must be shown to see the pages of the admin port; without it they are seen over loopback only.
@@ -128,6 +166,7 @@ impl TierOptions {
             local: false,
             access_log: LogTarget::Stdout,
             log_requests: None,
+            tracing: TracingOptions::default(),
             admin: None,
             admin_token: None,
             board: Board::new(),

@@ -5,3 +5,4 @@ mod fields;
 mod limits;
 mod support;
 mod topology;
+mod tracing;

@@ -10,18 +10,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bailey_kit::telemetry::Sink;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::{StartError, TierHandle, WorkerThread};
-use crate::forward::{Forwarder, Identity, Listener, LogFile};
+use crate::forward::{Forwarder, Identity, Listener, LogFile, Outlets};
 use crate::io::{Io, Session};
 use crate::limits::{Tenants, WorkerTenants};
 use crate::link::{LinkSecurity, Seats, serve_link};
 use crate::listen::{Admission, Listening};
 use crate::metrics::{Counter, Metrics};
 use crate::snapshot::Current;
+use crate::telemetry::SpanOrigin;
 use crate::tls::link::check_alpn;
 use crate::tls::public::PublicTls;
 use crate::upstream::balance::Balance;
@@ -63,6 +65,8 @@ pub(super) struct Work {
     admission: Arc<Admission>,
     link: Option<LinkSecurity>,
     log: Option<LogFile>,
+    origin: SpanOrigin,
+    spans: Sink,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -71,6 +75,7 @@ impl TierHandle {
         &mut self,
         phase: &watch::Receiver<DrainPhase>,
         log: Option<&LogFile>,
+        spans: &Sink,
     ) -> Result<(), StartError> {
         for id in 0..self.options.workers.max(1) {
             let (sender, commands) = mpsc::channel(COMMANDS);
@@ -82,6 +87,8 @@ impl TierHandle {
                 admission: self.admission.clone(),
                 link: self.link.clone(),
                 log: log.cloned(),
+                origin: self.options.role.span_origin(),
+                spans: spans.clone(),
                 commands,
             };
             let seed = Seed { id, drain: phase.clone() };
@@ -137,8 +144,12 @@ impl Work {
             backends,
             self.current.clone(),
             WorkerTenants::new(self.tenants),
-            Counter::new(self.metrics.shard()),
-            self.log,
+            Outlets {
+                counter: Counter::new(self.metrics.shard()),
+                log: self.log,
+                origin: self.origin,
+                spans: self.spans,
+            },
         ));
         let mut running = Running {
             worker,
@@ -158,12 +169,12 @@ impl Work {
                     // The tier was dropped.
                     None => return,
                 },
-                () = running.forwarder.log_waits(), if flush.is_none() => {
+                () = running.forwarder.something_waits(), if flush.is_none() => {
                     flush = Some(Box::pin(tokio::time::sleep(LOOK)));
                 }
                 () = settled(flush.as_mut()) => {
                     flush = None;
-                    running.forwarder.flush_log();
+                    running.forwarder.flush();
                 }
                 () = running.look() => if running.may_end() {
                     return;

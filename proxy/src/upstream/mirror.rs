@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -15,6 +16,7 @@ use bailey_routing::ir::Upstream as Source;
 use bytes::Bytes;
 
 use super::{Backends, Opening, Upstream};
+use crate::error::{Fate, ProxyError};
 use crate::exchange::{Backend, ResetReason, ResponseEvent};
 
 /// Copies under way per worker.
@@ -40,6 +42,20 @@ struct Queue {
     lost: Cell<bool>,
     waker: Cell<Option<Waker>>,
 }
+
+/// How a copy ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mirrored {
+    /// Where it went.
+    pub endpoint: Option<SocketAddr>,
+    /// Status of the answer; 0: there was none.
+    pub status: u16,
+    /// Why there was none, or not all of it.
+    pub error: Option<ProxyError>,
+}
+
+/// Told how a copy ended.
+pub type Copied = Box<dyn FnOnce(Mirrored)>;
 
 /// Where the body of a mirrored request is handed over. Dropping it before the end gives the copy up.
 pub struct MirrorTap(Rc<Queue>);
@@ -97,8 +113,8 @@ impl Queue {
 
 impl Backends {
     /// Sends a copy of a request to `to`. `None`: nothing more to hand over, because the request has no body or there are too many copies
-    /// already; otherwise give the tap to [`Upstream::tee`].
-    pub fn mirror(self: &Rc<Self>, to: &Arc<Source>, head: RequestHead) -> Option<MirrorTap> {
+    /// already; otherwise give the tap to [`Upstream::tee`]. `done` is told of the end of a copy that was made.
+    pub fn mirror(self: &Rc<Self>, to: &Arc<Source>, head: RequestHead, done: Option<Copied>) -> Option<MirrorTap> {
         let active = &self.mirrors.active;
         if active.get() >= AT_ONCE {
             self.mirrors.dropped.set(self.mirrors.dropped.get() + 1);
@@ -115,10 +131,15 @@ impl Backends {
         let (backends, to) = (self.clone(), to.clone());
         tokio::task::spawn_local(async move {
             let _slot = slot;
-            let copied = tokio::time::timeout(DEADLINE, copy(&backends, &to, &head, &queue)).await;
+            let mut end = Mirrored::default();
+            let copied = tokio::time::timeout(DEADLINE, copy(&backends, &to, &head, &queue, &mut end)).await;
             queue.lost.set(true);
             if copied.is_err() {
+                end.error = Some(ProxyError::us(Fate::BackendTimeout));
                 tracing::debug!("a mirror took too long");
+            }
+            if let Some(done) = done {
+                done(end);
             }
         });
         tap
@@ -130,18 +151,28 @@ impl Backends {
     }
 }
 
-async fn copy(backends: &Backends, to: &Arc<Source>, head: &RequestHead, queue: &Queue) {
+async fn copy(backends: &Backends, to: &Arc<Source>, head: &RequestHead, queue: &Queue, end: &mut Mirrored) {
     let about = RequestMeta::default();
     let opening = Opening::new(head, &about);
     let mut body_done = opening.end;
     let mut upstream = match backends.open(to, opening).await {
         Ok(upstream) => upstream,
-        Err(error) => return tracing::debug!(%error, "a mirror could not be reached"),
+        Err(error) => {
+            end.error = Some(error.into());
+            return tracing::debug!(%error, "a mirror could not be reached");
+        }
     };
-    poll_fn(|cx| poll_copy(cx, &mut upstream, queue, &mut body_done)).await;
+    end.endpoint = upstream.endpoint();
+    poll_fn(|cx| poll_copy(cx, &mut upstream, queue, &mut body_done, end)).await;
 }
 
-fn poll_copy(cx: &mut Context<'_>, upstream: &mut Upstream, queue: &Queue, body_done: &mut bool) -> Poll<()> {
+fn poll_copy(
+    cx: &mut Context<'_>,
+    upstream: &mut Upstream,
+    queue: &Queue,
+    body_done: &mut bool,
+    end: &mut Mirrored,
+) -> Poll<()> {
     while !*body_done {
         if queue.lost.get() {
             upstream.cancel(ResetReason::Cancelled);
@@ -149,7 +180,10 @@ fn poll_copy(cx: &mut Context<'_>, upstream: &mut Upstream, queue: &Queue, body_
         }
         match upstream.poll_capacity(cx) {
             Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Err(error)) => {
+                end.error = Some(error);
+                return Poll::Ready(());
+            }
             Poll::Pending => break,
         }
         if let Some(part) = queue.pop() {
@@ -163,6 +197,9 @@ fn poll_copy(cx: &mut Context<'_>, upstream: &mut Upstream, queue: &Queue, body_
         }
     }
     while let Poll::Ready(event) = upstream.poll_response(cx) {
+        if let Ok(ResponseEvent::Head { head, .. }) = &event {
+            end.status = head.status;
+        }
         match event {
             Ok(
                 ResponseEvent::Informational(_)
@@ -174,8 +211,9 @@ fn poll_copy(cx: &mut Context<'_>, upstream: &mut Upstream, queue: &Queue, body_
                 | ResponseEvent::Data { end: true, .. }
                 | ResponseEvent::Trailers(_)
                 | ResponseEvent::End,
-            )
-            | Err(_) => {
+            ) => return Poll::Ready(()),
+            Err(error) => {
+                end.error = Some(error);
                 return Poll::Ready(());
             }
         }

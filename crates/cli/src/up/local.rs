@@ -11,6 +11,7 @@ use bailey_kit::telemetry::Store;
 use bailey_proxy::explain::Site;
 use bailey_proxy::page::{Board, Told};
 use bailey_proxy::source::file::Problem;
+use bailey_proxy::telemetry::{Everything, TracingOptions};
 use bailey_proxy::tier::{DrainTimes, LogTarget, Role, StartError, Tier, TierHandle, TierOptions};
 use bailey_translate::{Diagnostic, Objects, Severity};
 use rustls_pki_types::CertificateDer;
@@ -43,6 +44,8 @@ pub struct LocalOptions {
     pub access_log: LogTarget,
     /// Write them also where no object asks for them.
     pub log_requests: bool,
+    /// The collector that spans are sent to, beside being kept in memory.
+    pub collector: Option<String>,
     /// How long each step of the end takes.
     pub drain: DrainTimes,
 }
@@ -59,6 +62,7 @@ impl LocalOptions {
             workers: 1,
             access_log: LogTarget::Nowhere,
             log_requests: false,
+            collector: None,
             drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(2)) },
         }
     }
@@ -116,6 +120,7 @@ pub struct Local {
     diagnostics: Vec<Diagnostic>,
     notes: Vec<Problem>,
     board: Arc<Board>,
+    traces: Arc<Store>,
 }
 
 impl Local {
@@ -124,6 +129,7 @@ impl Local {
         let folder = options.folder.clone();
         let input = input::folder(&folder).map_err(|problems| LocalError::Folder { folder, problems })?;
         let development = Arc::new(Authority::development(&options.state.join("ca"))?);
+        let traces = Store::new();
         let mut local = Self {
             issuer: DevelopmentIssuer::new(development.clone()),
             development,
@@ -135,7 +141,8 @@ impl Local {
             objects: Objects::default(),
             diagnostics: Vec::new(),
             notes: Vec::new(),
-            board: Board::local(Some(Store::new())),
+            board: Board::local(Some(traces.clone())),
+            traces,
         };
         local.apply(input).await?;
         if local.fronts.is_empty() {
@@ -269,6 +276,10 @@ impl Local {
             workers: self.options.workers,
             local: true,
             access_log: self.options.access_log.clone(),
+            tracing: TracingOptions {
+                store: Some(self.traces.clone()),
+                everything: Some(Everything { endpoint: self.options.collector.clone() }),
+            },
             log_requests: self.options.log_requests.then(bailey_proxy::access_log::Options::default),
             drain: self.options.drain,
             board: self.board.clone(),
@@ -368,6 +379,11 @@ impl Local {
     /// Objects that were passed over.
     pub fn notes(&self) -> &[Problem] {
         &self.notes
+    }
+
+    /// The last traces, of all tiers.
+    pub fn traces(&self) -> &Arc<Store> {
+        &self.traces
     }
 
     /// Diagnostics that somebody should do something about.

@@ -16,7 +16,7 @@ const APPLICATIONS: &str =
     "has no effect on the outer tier, which knows no applications; set it under spec.inner.limits";
 
 /// Each field, with `[]` for every entry of a list, and why nothing follows from it. Everything below it is meant too.
-const NO_EFFECT: [(&str, &str); 22] = [
+const NO_EFFECT: [(&str, &str); 21] = [
     ("spec.outer.replicas", CLUSTER),
     ("spec.outer.autoscaling", CLUSTER),
     ("spec.outer.exposure", CLUSTER),
@@ -38,7 +38,6 @@ const NO_EFFECT: [(&str, &str); 22] = [
     ("spec.inner.limits.upstream.inFlight", "has no effect on inner tiers; the outer tier counts a tenant's requests"),
     ("spec.tenants[].inner", CLUSTER),
     ("spec.tenants[].limits.certificates", CLUSTER),
-    ("spec.tracing", CLUSTER),
 ];
 
 /// One note for each field that is set and has no effect where the tiers run as processes of one machine.

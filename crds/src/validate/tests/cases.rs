@@ -192,6 +192,16 @@ fn structure_is_checked_as_a_server_does(cases: &mut Cases) {
         "twice",
     );
     cases.refused(&with(t(), "/spec/tracing/sampling", json!(101)), "spec.tracing.sampling", "at most 100");
+    cases.refused(&with(t(), "/spec/tracing/sampling", json!(-0.1)), "spec.tracing.sampling", "at least 0");
+    cases.refused(&with(t(), "/spec/tracing/propagation", json!([])), "spec.tracing.propagation", "at least 1");
+    cases.refused(&with(t(), "/spec/tracing/propagation", json!(["b3", "b3"])), "spec.tracing.propagation[1]", "twice");
+    cases.refused(&with(t(), "/spec/tracing/propagation", json!(["jaeger"])), "spec.tracing.propagation[0]", "b3multi");
+    let never = with(t(), "/spec/tracing/always", json!({"slowerThanMs": 0}));
+    cases.refused(&never, "spec.tracing.always.slowerThanMs", "at least 1");
+    let alone = with(with(t(), "/spec/tracing", Value::Null), "/spec/tenants/0/tracing", json!({"sampling": 1}));
+    cases.refused(&alone, "spec.tenants", "spec.tracing, which is missing");
+    let secret = with(t(), "/spec/tracing/endpoint", json!("http://me:secret@c:4318"));
+    cases.refused(&secret, "spec.tracing.endpoint", "does not match");
     cases.refused(
         &with(t(), "/spec/tracing/endpoint", json!("collector:4318")),
         "spec.tracing.endpoint",

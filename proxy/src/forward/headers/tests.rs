@@ -27,7 +27,7 @@ fn every_forwarding_field_from_outside_is_deleted_with_its_twin() {
     fields.append(b"accept", b"*/*");
     fields.append(b"x-custom", b"kept");
     fields.append(b"via-mirror", b"kept");
-    delete_forwarding(&mut fields, false);
+    delete_forwarding(&mut fields, TraceFields::None);
     let left: Vec<_> = fields.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
     assert_eq!(left, ["accept", "x-custom", "via-mirror"]);
 }
@@ -35,7 +35,7 @@ fn every_forwarding_field_from_outside_is_deleted_with_its_twin() {
 #[test]
 fn a_listed_proxy_may_send_a_trace_context_and_nothing_else() {
     let mut fields = all_forged();
-    delete_forwarding(&mut fields, true);
+    delete_forwarding(&mut fields, TraceFields::All);
     assert!(fields.iter().all(|(name, _)| is_trace(name)));
     assert!(fields.contains(b"traceparent"));
 }

@@ -29,7 +29,7 @@ fn a_copy_with_its_body_reaches_the_mirror() {
         let (main, copy) = (reading(4).await, reading(4).await);
         let backends = backends();
         let post = request(Method::Post, "/", BodyLength::Length(4));
-        let tap = backends.mirror(&named("copy", copy.address), post.clone()).unwrap();
+        let tap = backends.mirror(&named("copy", copy.address), post.clone(), None).unwrap();
         let mut upstream = open(&backends, &named("main", main.address), &post).await.unwrap();
         upstream.tee(tap);
         upstream.send_data(Bytes::from_static(b"data"), true);
@@ -37,7 +37,10 @@ fn a_copy_with_its_body_reaches_the_mirror() {
         while !copy.seen().ends_with("data") {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        assert!(backends.mirror(&named("copy", copy.address), get("/")).is_none(), "there is no body to hand over");
+        assert!(
+            backends.mirror(&named("copy", copy.address), get("/"), None).is_none(),
+            "there is no body to hand over"
+        );
     });
 }
 
@@ -53,7 +56,7 @@ fn a_mirror_that_does_not_keep_up_is_given_up_and_delays_nothing() {
         .await;
         let backends = backends();
         let post = request(Method::Post, "/", BodyLength::Length(size as u64));
-        let tap = backends.mirror(&named("stuck", stuck.address), post.clone()).unwrap();
+        let tap = backends.mirror(&named("stuck", stuck.address), post.clone(), None).unwrap();
         let mut upstream = open(&backends, &named("main", main.address), &post).await.unwrap();
         upstream.tee(tap);
         let mut sent = 0;
@@ -82,7 +85,7 @@ fn there_are_only_so_many_copies() {
         .await;
         let backends = backends();
         for _ in 0..100 {
-            backends.mirror(&named("stuck", stuck.address), get("/"));
+            backends.mirror(&named("stuck", stuck.address), get("/"), None);
         }
         assert_eq!(backends.mirrors_dropped(), 36);
     });

@@ -1,0 +1,114 @@
+//! HTTP to a collector, by hyper on the runtime that exports: a deadline for each attempt, few repetitions with growing pauses, and only
+//! for what may be repeated (OTLP specification, 4.1: 429, 502, 503, 504, and where there was no answer).
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use opentelemetry_http::{HttpClient, HttpError};
+
+/// How long one attempt may take.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Connections that wait for the next batch.
+const IDLE: Duration = Duration::from_secs(30);
+/// Pauses before repetitions.
+const PAUSES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
+/// The longest pause that a collector may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// What is read of an answer; it says little.
+const ANSWER: usize = 64 * 1024;
+
+/// A client for one collector.
+pub(super) enum Client {
+    Plain(legacy::Client<HttpConnector, Full<Bytes>>),
+    Tls(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Client(http)",
+            Self::Tls(_) => "Client(https)",
+        })
+    }
+}
+
+impl Client {
+    /// A client; with `tls` for https only, and the system's roots.
+    pub(super) fn new(tls: bool) -> io::Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_nodelay(true);
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder.pool_idle_timeout(IDLE).pool_max_idle_per_host(1).pool_timer(TokioTimer::new());
+        if !tls {
+            return Ok(Self::Plain(builder.build(tcp)));
+        }
+        tcp.enforce_http(false);
+        let connector =
+            HttpsConnectorBuilder::new().with_native_roots()?.https_only().enable_http1().wrap_connector(tcp);
+        Ok(Self::Tls(builder.build(connector)))
+    }
+
+    async fn attempt(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let request = request.map(Full::new);
+        let answered = async {
+            let response = match self {
+                Self::Plain(client) => client.request(request).await,
+                Self::Tls(client) => client.request(request).await,
+            };
+            let (head, body) = response?.into_parts();
+            let body = Limited::new(body, ANSWER).collect().await?.to_bytes();
+            Ok(Response::from_parts(head, body))
+        };
+        tokio::time::timeout(ATTEMPT, answered).await.unwrap_or_else(|late| Err(late.into()))
+    }
+}
+
+#[async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (head, body) = request.into_parts();
+        for pause in PAUSES {
+            let answer = self.attempt(Request::from_parts(head.clone(), body.clone())).await;
+            let Some(pause) = again(&answer, pause) else { return answer };
+            let reason = reason(&answer);
+            tracing::debug!(reason, "the collector is asked again");
+            tokio::time::sleep(pause).await;
+        }
+        self.attempt(Request::from_parts(head, body)).await.inspect_err(|error| {
+            tracing::debug!(error = &**error as &dyn std::error::Error, "no answer of the collector");
+        })
+    }
+}
+
+/// The pause before another try, if there is to be one: `pause`, or what the collector asks for.
+fn again(answer: &Result<Response<Bytes>, HttpError>, pause: Duration) -> Option<Duration> {
+    let Ok(response) = answer else { return Some(pause) };
+    let repeatable = matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    );
+    let asked = || response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs);
+    repeatable.then(|| asked().unwrap_or(pause).min(LONGEST_PAUSE))
+}
+
+fn reason(answer: &Result<Response<Bytes>, HttpError>) -> String {
+    match answer {
+        Ok(response) => response.status().to_string(),
+        Err(error) => error.to_string(),
+    }
+}
