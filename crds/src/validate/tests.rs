@@ -25,7 +25,12 @@ fn disagreement(Case { rule, at, object, refused }: &Case) -> Result<(), String>
 }
 
 #[test]
-fn kinds_of_others_are_not_judged() {
+fn other_kinds_and_versions_are_refused() {
+    let mut later = topology();
+    later["apiVersion"] = json!("bailey.dev/v1");
+    let found = validate("IngressTopology", &later);
+    assert!(found.len() == 1 && found[0].path == "apiVersion", "{found:?}");
+    assert!(found[0].message.contains("must be bailey.dev/v1alpha1"), "{found:?}");
     let found = validate("Nothing", &json!({"apiVersion": "x/v1", "kind": "Nothing"}));
     assert!(found.len() == 1 && found[0].path == "kind" && found[0].message.contains("not a kind"), "{found:?}");
 }

@@ -34,7 +34,7 @@ const TESTS: &[(&str, fn())] = &[
     ),
     ("definitions::the_server_agrees_with_the_offline_rules", definitions::the_server_agrees_with_the_offline_rules),
     ("definitions::samples_are_accepted", definitions::samples_are_accepted),
-    ("definitions::every_field_is_explained", definitions::every_field_is_explained),
+    ("definitions::fields_are_explained", definitions::fields_are_explained),
     ("proxy::a_tier_from_the_image_serves_a_folder", proxy::a_tier_from_the_image_serves_a_folder),
 ];
 
