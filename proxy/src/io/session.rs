@@ -11,6 +11,9 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
 use rustls::{ClientConfig, CommonState, Error, ServerConfig};
 
+#[cfg(test)]
+mod tests;
+
 /// Plaintext of one record (RFC 8446 5.1).
 const RECORD: usize = 16 * 1024;
 /// Ciphertext of one record, with room for a key update before it.
