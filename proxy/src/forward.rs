@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use bailey_http1::RequestHead;
 use bailey_kit::telemetry::Sink;
-use bailey_routing::ir::Upstream;
+use bailey_routing::ir::{Tenant, Upstream};
 use bailey_routing::{Forward, Plan};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
@@ -43,7 +43,7 @@ use crate::exchange::Downstream;
 use crate::front::{FrontLimits, Intake, Serve};
 use crate::limits::{NOBODY, NoRoom, Place, WorkerTenants};
 use crate::link::{LinkDownstream, LinkService};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Limit};
 use crate::snapshot::{Current, Snapshot};
 use crate::telemetry::{SpanOrigin, Tracer};
 use crate::upstream::{Backends, MirrorTap};
@@ -247,11 +247,29 @@ impl Forwarder {
     fn admit(&self, tenant: Option<&Arc<str>>, from: Sender<'_>) -> Result<Option<Place>, ProxyError> {
         let Sender::Client(_) = from else { return Ok(None) };
         self.tenants.request(tenant.unwrap_or(&self.nobody)).map_err(|no_room| {
-            ProxyError::us(match no_room {
-                NoRoom::InFlight => Fate::TenantBusy,
-                NoRoom::Rate => Fate::RateLimited,
-            })
+            let (limit, fate) = match no_room {
+                NoRoom::InFlight if self.has_own(tenant, |tenant| tenant.max_in_flight) => {
+                    (Limit::TenantInFlight, Fate::TenantBusy)
+                }
+                NoRoom::InFlight => (Limit::InFlight, Fate::TenantBusy),
+                NoRoom::Rate => (Limit::TenantRate, Fate::RateLimited),
+            };
+            self.counter.limit(limit);
+            ProxyError::us(fate)
         })
+    }
+
+    /// Whether a tenant has a limit of its own, rather than the tier's.
+    fn has_own(&self, tenant: Option<&Arc<str>>, limit: fn(&Tenant) -> Option<u32>) -> bool {
+        let serving = self.serving.borrow();
+        tenant.and_then(|tenant| serving.snapshot.table.tenant(tenant)).and_then(limit).is_some()
+    }
+
+    /// Counts that there was no room for a connection of a tenant.
+    fn no_connection(&self, tenant: &Arc<str>) -> ProxyError {
+        let own = self.has_own(Some(tenant), |tenant| tenant.max_connections);
+        self.counter.limit(if own { Limit::TenantConnections } else { Limit::ConnectionsOfTenant });
+        ProxyError::us(Fate::TenantConnections)
     }
 
     /// Room for the connection, where only its requests tell whose it is: without TLS. It counts for every tenant that it
@@ -263,7 +281,7 @@ impl Forwarder {
         }
         match self.tenants.connection(tenant) {
             Ok(place) => connection.places.keep(tenant, place),
-            Err(_) => return Err(ProxyError::us(Fate::TenantConnections)),
+            Err(_) => return Err(self.no_connection(tenant)),
         }
         Ok(())
     }
@@ -348,9 +366,13 @@ impl Serve for Forwarder {
             let listener = table.listener_at(info.listener.port, tls.sni.as_bytes())?;
             table.tenant_of(listener, tls.sni.as_bytes())
         });
-        let Ok(place) = tenant.map_or(Ok(None), |tenant| self.tenants.connection(tenant)) else {
-            self.counter.error(ProxyError::us(Fate::TenantConnections));
-            return None;
+        let place = match tenant.map(|tenant| (tenant, self.tenants.connection(tenant))) {
+            None => None,
+            Some((_, Ok(place))) => place,
+            Some((tenant, Err(_))) => {
+                self.counter.error(self.no_connection(tenant));
+                return None;
+            }
         };
         let counter = self.counter.clone();
         counter.shard().connections_opened.add(1);

@@ -23,6 +23,7 @@ use bailey_http1::{Refusal, RequestHead};
 use crate::error::Fate;
 use crate::exchange::Downstream;
 use crate::forward::ConnectionInfo;
+use crate::metrics::Limit;
 use crate::timer::{Wheel, ticks};
 
 pub use date::Date;
@@ -70,6 +71,8 @@ pub trait Serve: 'static {
 pub(crate) struct Refused {
     pub(crate) fate: Fate,
     pub(crate) status: u16,
+    /// The limit that it is too much for, if that is why.
+    pub(crate) limit: Option<Limit>,
 }
 
 impl From<Refusal> for Refused {
@@ -84,7 +87,14 @@ impl From<Refusal> for Refused {
             _ if host.contains(&refusal) => Fate::HostInvalid,
             _ => Fate::Malformed,
         };
-        Self { fate, status: refusal.status() }
+        let limit = if refusal == Refusal::HeadTooLarge {
+            Some(Limit::HeaderBytes)
+        } else if refusal == Refusal::TooManyFields {
+            Some(Limit::HeaderFields)
+        } else {
+            (refusal == Refusal::TargetTooLong).then_some(Limit::TargetBytes)
+        };
+        Self { fate, status: refusal.status(), limit }
     }
 }
 

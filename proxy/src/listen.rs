@@ -22,8 +22,9 @@ use crate::forward::{ConnectionInfo, Listener, Places, TlsInfo};
 use crate::front::proxy_protocol::{self, Header, Step};
 use crate::front::{FrontLimits, Intake, Serve, h1, h2};
 use crate::io::Io;
+use crate::metrics::Limit;
 use crate::timer::Deadline;
-use crate::tls::public::{Handshaken, PublicTls};
+use crate::tls::public::{HandshakeError, Handshaken, PublicTls};
 use crate::worker::{DrainPhase, Worker};
 
 #[cfg(test)]
@@ -184,11 +185,11 @@ impl<S: Serve> Listening<S> {
     }
 
     fn admit(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, worker: &Rc<Worker>, streams: &h2::Streams<S>) {
-        let Some(mut admitted) = self.admission.admit() else { return };
+        let Some(mut admitted) = self.admission.admit() else { return worker.counter.limit(Limit::Connections) };
         let intake = self.serve.intake(peer.ip());
         // Behind a balancer the source is the client that the balancer names.
         if intake == Intake::Client && !admitted.from_source(peer.ip()) {
-            return;
+            return worker.counter.limit(Limit::ConnectionsOfSource);
         }
         tokio::task::spawn_local(self.connection(stream, peer, intake, admitted, worker.clone(), streams.clone()));
     }
@@ -230,12 +231,13 @@ impl<S: Serve> Listening<S> {
         let local = stream.local_addr().ok()?;
         let deadline = worker.wheel.deadline();
         let proxied = match intake {
-            Intake::ProxyProtocol => read_proxy_header(&mut stream, &deadline, limits).await?,
+            Intake::ProxyProtocol => read_proxy_header(&mut stream, worker, &deadline, limits).await?,
             Intake::Client | Intake::Forwarder => None,
         };
         if let Some(client) = proxied
             && !admitted.from_source(client.ip())
         {
+            worker.counter.limit(Limit::ConnectionsOfSource);
             return None;
         }
         let (io, tls, h2) = match &self.tls {
@@ -244,6 +246,9 @@ impl<S: Serve> Listening<S> {
                 let Handshaken { io, name, h2, tls13 } = match tls.accept(stream, &deadline, limits.handshake).await {
                     Ok(handshaken) => handshaken,
                     Err(error) => {
+                        if matches!(error, HandshakeError::Timeout) {
+                            worker.counter.limit(Limit::Handshake);
+                        }
                         tracing::debug!(%peer, error = &error as &dyn std::error::Error, "no TLS session");
                         return None;
                     }
@@ -268,6 +273,7 @@ struct Opened {
 /// inner: the balancer speaks for itself.
 async fn read_proxy_header(
     stream: &mut TcpStream,
+    worker: &Worker,
     deadline: &Deadline,
     limits: &FrontLimits,
 ) -> Option<Option<SocketAddr>> {
@@ -283,7 +289,10 @@ async fn read_proxy_header(
                 let mut read = std::pin::pin!(stream.read_exact(into));
                 poll_fn(|cx| match read.as_mut().poll(cx) {
                     Poll::Ready(read) => Poll::Ready(read.ok()),
-                    Poll::Pending => deadline.poll_expired(cx).map(|()| None),
+                    Poll::Pending => deadline.poll_expired(cx).map(|()| {
+                        worker.counter.limit(Limit::ProxyHeaderTime);
+                        None
+                    }),
                 })
                 .await?;
                 have += more;

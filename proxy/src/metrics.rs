@@ -12,6 +12,7 @@
 
 mod exposition;
 mod histogram;
+mod limit;
 mod scrape;
 mod series;
 mod shard;
@@ -22,8 +23,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use histogram::{Count, Exemplar, Total};
+pub use limit::Limit;
 pub use scrape::{Scrape, Sources, route_label};
-pub use shard::{Counter, Done, Hop, Meter, Shard};
+pub use shard::{Counter, Done, Hop, LinkCounts, Meter, Shard, UpstreamCounts};
 
 use crate::snapshot::Snapshot;
 

@@ -33,6 +33,7 @@ use crate::error::ProxyError;
 use crate::exchange::{Backend, ResetReason, ResponseEvent};
 use crate::link::client::{LinkContext, LinkGroup};
 use crate::link::{LinkSecurity, LinkStream};
+use crate::metrics::{Counter, Limit};
 use crate::timer::{Wheel, ticks};
 use balance::Balance;
 use h1::H1Exchange;
@@ -57,6 +58,8 @@ pub struct BackendOptions {
     pub link_settings: Settings,
     /// How requests are spread over endpoints.
     pub balance: Balance,
+    /// What the worker counts with.
+    pub counter: Counter,
 }
 
 /// One worker's connections to everything that answers.
@@ -67,6 +70,7 @@ pub struct Backends {
     limits: SharedLimits,
     link: Option<Rc<LinkContext>>,
     pub(crate) mirrors: mirror::Mirrors,
+    counter: Counter,
 }
 
 /// A request to be opened.
@@ -114,13 +118,16 @@ impl Backends {
         let settings = options.link_settings;
         let limits = SharedLimits::default();
         let arena = Arena::new(wheel.clone());
-        let context = |security| LinkContext { security, settings, limits: limits.clone(), wheel };
+        let counter = options.counter;
+        let context =
+            |security| LinkContext { security, settings, limits: limits.clone(), wheel, counter: counter.clone() };
         Rc::new(Self {
             groups: RefCell::default(),
             arena,
             balance: options.balance,
             link: options.link.map(|security| Rc::new(context(security))),
             limits,
+            counter,
             mirrors: mirror::Mirrors::default(),
         })
     }
@@ -169,7 +176,8 @@ impl Backends {
             (UpstreamKey::Link { tenant }, Some(context)) => Some(LinkGroup::new(tenant.clone(), context.clone())),
             (UpstreamKey::Link { .. }, None) | (UpstreamKey::Service { .. }, _) => None,
         };
-        let group = Group::new(to.clone(), self.balance, self.limits.clone(), link, self.arena.now());
+        let group =
+            Group::new(to.clone(), self.balance, self.limits.clone(), link, self.counter.clone(), self.arena.now());
         self.groups.borrow_mut().insert(to.id.clone(), group.clone());
         group
     }
@@ -299,7 +307,12 @@ impl Upstream {
     pub fn verdict(&self, made: u8, idempotent: bool, policy: &RetryPolicy) -> Verdict {
         let failure = self.failure.map_or(Failure::Answered, UpstreamError::failure);
         let attempt = Attempt { made, idempotent, replayable: self.replay.is_complete() };
-        retry::decide(failure, attempt, policy, &self.group.budget)
+        let refused = self.group.budget.refused();
+        let verdict = retry::decide(failure, attempt, policy, &self.group.budget);
+        if self.group.budget.refused() > refused {
+            self.group.counter.limit(Limit::RetryBudget);
+        }
+        verdict
     }
 
     fn pass(&mut self, event: ResponseEvent) -> Result<ResponseEvent, UpstreamError> {

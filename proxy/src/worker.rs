@@ -7,11 +7,13 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
 use crate::front::Date;
+use crate::metrics::{Counter, Shard};
 use crate::timer::Wheel;
 
 #[cfg(test)]
@@ -35,6 +37,8 @@ pub struct Seed {
     pub id: usize,
     /// The drain phase of the process.
     pub drain: watch::Receiver<DrainPhase>,
+    /// Its share of the counts.
+    pub shard: Arc<Shard>,
 }
 
 /// What all tasks of one worker share.
@@ -45,6 +49,8 @@ pub struct Worker {
     pub wheel: Wheel,
     /// The value of the Date field.
     pub date: Date,
+    /// What it counts with.
+    pub counter: Counter,
     drain: Cell<DrainPhase>,
 }
 
@@ -53,7 +59,8 @@ impl Worker {
     pub fn new(seed: &Seed) -> Rc<Self> {
         let wheel = Wheel::new();
         let date = Date::new(wheel.clone());
-        Rc::new(Self { id: seed.id, wheel, date, drain: Cell::new(*seed.drain.borrow()) })
+        let counter = Counter::new(seed.shard.clone());
+        Rc::new(Self { id: seed.id, wheel, date, counter, drain: Cell::new(*seed.drain.borrow()) })
     }
 
     /// The drain phase. Connections look at it whenever they are polled; a change wakes every owner of a deadline.

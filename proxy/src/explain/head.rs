@@ -13,10 +13,11 @@ const TYPED: [&str; 5] = ["host", "content-length", "transfer-encoding", "expect
 
 /// The head, and what HTTP itself took away from it. The limits are those of the tier.
 pub(super) fn read(question: &Question, snapshot: &Snapshot) -> Result<(RequestHead, Vec<FieldChange>), Refused> {
-    let mut bytes = BytesMut::from(&*written(question).ok_or(Refused { fate: Fate::Malformed, status: 400 })?);
+    let mut bytes =
+        BytesMut::from(&*written(question).ok_or(Refused { fate: Fate::Malformed, status: 400, limit: None })?);
     let limits = FrontLimits::of(&snapshot.settings.limits).http;
     let head = RequestParser::default().parse(&mut bytes, &limits)?;
-    let head = head.ok_or(Refused { fate: Fate::Malformed, status: 400 })?;
+    let head = head.ok_or(Refused { fate: Fate::Malformed, status: 400, limit: None })?;
     let asked: Fields = question
         .headers
         .iter()

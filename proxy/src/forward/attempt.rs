@@ -15,6 +15,7 @@ use super::trace::{Told, is_told_by_fields};
 use super::{Forwarder, Sender, Serving, edit};
 use crate::error::{Fate, ProxyError};
 use crate::exchange::{Downstream, PumpError, PumpLimits, pump};
+use crate::metrics::Limit;
 use crate::timer::ticks;
 use crate::upstream::retry::{RetryPolicy, Verdict};
 use crate::upstream::{MirrorTap, Opening, Upstream};
@@ -90,6 +91,10 @@ impl Forwarder {
                 Err(failed) => failed,
             };
             record.moved(failed.moved);
+            let by_route = forward.policy.is_some_and(|policy| policy.backend_timeout.is_some());
+            if failed.error.fate == Fate::BackendTimeout && !by_route {
+                self.counter.limit(Limit::FirstByte);
+            }
             record.attempt_failed(upstream.refused_status().unwrap_or(failed.moved.status), &self.counter);
             // Boxed: what is rare must not enlarge what every request carries.
             let again = Again { serving, to: forward.upstream, opening, made, idempotent, policy: &policy };

@@ -15,6 +15,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::Io;
+use crate::metrics::Limit;
 use crate::timer::Wheel;
 
 #[cfg(test)]
@@ -57,6 +58,22 @@ pub enum Flood {
     Continuation,
     /// Kinds that HTTP/2 does not define.
     Unknown,
+}
+
+impl Flood {
+    /// The limit it passed; none of the API's for kinds that HTTP/2 does not define.
+    pub fn limit(self) -> Option<Limit> {
+        match self {
+            Self::EmptyData => Some(Limit::EmptyData),
+            Self::Priority => Some(Limit::Priorities),
+            Self::Reset => Some(Limit::EarlyResetsPerSecond),
+            Self::Settings => Some(Limit::Settings),
+            Self::Ping => Some(Limit::Pings),
+            Self::WindowUpdate => Some(Limit::WindowUpdates),
+            Self::Continuation => Some(Limit::Continuations),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// How many frames of each kind a client may send: a second, but for the last.

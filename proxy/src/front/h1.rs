@@ -21,6 +21,7 @@ use crate::error::Fate;
 use crate::exchange::{ClientGone, Downstream};
 use crate::forward::ConnectionInfo;
 use crate::io::Io;
+use crate::metrics::Limit;
 use crate::timer::Deadline;
 use crate::worker::{DrainPhase, Worker};
 
@@ -58,7 +59,8 @@ pub async fn serve<S: Serve>(
             break None;
         }
     };
-    if let Some(Refused { fate, status }) = refused {
+    if let Some(Refused { fate, status, limit }) = refused {
+        limit.into_iter().for_each(|limit| connection.worker.counter.limit(limit));
         serve.refused(&info, fate, status);
         connection.refuse(status);
     }
@@ -164,7 +166,10 @@ impl Connection {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => {
                     ready!(self.deadline.poll_expired(cx));
-                    let timeout = Refused { fate: Fate::HeadTimeout, status: 408 };
+                    let timeout = Refused { fate: Fate::HeadTimeout, status: 408, limit: Some(Limit::HeaderTime) };
+                    if self.wait == Wait::Request {
+                        self.worker.counter.limit(Limit::Idle);
+                    }
                     return Poll::Ready(if self.input.is_empty() { Ok(None) } else { Err(timeout) });
                 }
             }
@@ -173,7 +178,9 @@ impl Connection {
 
     fn begin(&mut self, head: &RequestHead) {
         self.requests += 1;
-        if self.requests >= self.limits.requests || self.worker.wheel.now() >= self.old_at {
+        let (worn, old) = (self.requests >= self.limits.requests, self.worker.wheel.now() >= self.old_at);
+        if worn || old {
+            self.worker.counter.limit(if worn { Limit::Requests } else { Limit::Age });
             self.http.close_after_response();
         }
         self.wait = Wait::Nothing;
@@ -261,7 +268,7 @@ impl Connection {
                 if self.exchange.tunnel || self.exchange.pace.progress(now, count, &self.limits) {
                     return Poll::Ready(Ok(count));
                 }
-                Poll::Ready(Err(self.too_slow()))
+                Poll::Ready(Err(self.too_slow(Limit::BodyRate)))
             }
             Poll::Pending => {
                 // The pace of a tunnel is its ends' own business.
@@ -269,7 +276,7 @@ impl Connection {
                     self.exchange.pace.wait(self.worker.wheel.now());
                     self.wait_for(Wait::Body, self.limits.body_silence);
                     ready!(self.deadline.poll_expired(cx));
-                    return Poll::Ready(Err(self.too_slow()));
+                    return Poll::Ready(Err(self.too_slow(Limit::BodyStall)));
                 }
                 Poll::Pending
             }
@@ -277,7 +284,8 @@ impl Connection {
     }
 
     /// What is left of this body is not waited for, also not to keep the connection.
-    fn too_slow(&mut self) -> ClientGone {
+    fn too_slow(&mut self, limit: Limit) -> ClientGone {
+        self.worker.counter.limit(limit);
         self.http.close_after_response();
         ClientGone::BodyTooSlow
     }

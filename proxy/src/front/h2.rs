@@ -17,10 +17,11 @@ use bytes::Bytes;
 use h2::server::{Connection as H2, SendResponse};
 use h2::{Reason, RecvStream};
 
-use super::guard::{FrameRates, Guard, Watched};
+use super::guard::{Flood, FrameRates, Guard, Watched};
 use super::{FrontLimits, Serve};
 use crate::forward::ConnectionInfo;
 use crate::io::Io;
+use crate::metrics::Limit;
 use crate::seats::Seats;
 use crate::timer::Deadline;
 use crate::worker::{DrainPhase, Worker};
@@ -181,7 +182,15 @@ impl<S: Serve> Connection<S> {
         loop {
             match self.codec.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => self.start(request, respond),
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Ready(Some(Err(error))) => {
+                    // Only the codec's own limit ends a connection with this word before we do.
+                    let calm = error.reason() == Some(Reason::ENHANCE_YOUR_CALM) && !error.is_remote();
+                    if calm && !self.ending {
+                        self.shared.worker.counter.limit(Limit::OwnResets);
+                    }
+                    return Poll::Ready(());
+                }
                 Poll::Pending if self.ends_now() => {
                     // Has to be polled once more to send it.
                     if self.codec.poll_closed(cx).is_ready() {
@@ -212,14 +221,20 @@ impl<S: Serve> Connection<S> {
         let shared = &self.shared;
         let abused = self.watched.flood.get().is_some() || shared.early_resets.get() > shared.limits.h2.early_resets;
         if abused && self.wait != Wait::Linger {
+            let limit = self.watched.flood.get().map_or(Some(Limit::EarlyResets), Flood::limit);
+            limit.into_iter().for_each(|limit| shared.worker.counter.limit(limit));
             self.codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             self.ending = true;
             self.wait = Wait::Linger;
             self.deadline.set(LINGER);
             return true;
         }
-        let old = self.requests >= shared.limits.requests || shared.worker.wheel.now() >= shared.old_at;
-        if !self.ending && (old || shared.worker.drain_phase() != DrainPhase::Serving) {
+        let worn = self.requests >= shared.limits.requests;
+        let old = shared.worker.wheel.now() >= shared.old_at;
+        if !self.ending && (worn || old) {
+            shared.worker.counter.limit(if worn { Limit::Requests } else { Limit::Age });
+        }
+        if !self.ending && (worn || old || shared.worker.drain_phase() != DrainPhase::Serving) {
             // Two steps: what is on its way to us is still served.
             self.codec.graceful_shutdown();
             self.ending = true;
@@ -257,8 +272,14 @@ impl<S: Serve> Connection<S> {
     fn overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.wait {
             Wait::Linger => return Poll::Ready(()),
-            Wait::Nothing | Wait::Idle => self.codec.graceful_shutdown(),
-            Wait::Head => self.codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+            Wait::Nothing | Wait::Idle => {
+                self.shared.worker.counter.limit(Limit::Idle);
+                self.codec.graceful_shutdown();
+            }
+            Wait::Head => {
+                self.shared.worker.counter.limit(Limit::HeaderTime);
+                self.codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
         }
         self.ending = true;
         self.wait = Wait::Linger;
@@ -302,6 +323,7 @@ async fn stream<S: Serve>(request: http::Request<RecvStream>, mut respond: SendR
             }
         }
         Err(refused) => {
+            refused.limit.into_iter().for_each(|limit| shared.worker.counter.limit(limit));
             shared.serve.refused(&shared.info, refused.fate, refused.status);
             head::refuse(respond, refused.status);
         }

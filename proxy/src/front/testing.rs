@@ -164,7 +164,7 @@ impl Serve for Consumer {
 /// A worker whose clock runs, and the handle that makes it drain.
 pub(crate) fn worker() -> (Rc<Worker>, watch::Sender<DrainPhase>) {
     let (sender, drain) = watch::channel(DrainPhase::Serving);
-    let worker = Worker::new(&Seed { id: 0, drain: drain.clone() });
+    let worker = Worker::new(&Seed { id: 0, drain: drain.clone(), shard: Arc::default() });
     (worker, sender)
 }
 

@@ -25,6 +25,7 @@ pub(crate) struct Channel {
 impl Channel {
     pub(crate) fn new(wire: Rc<Wire>, stream: StreamId) -> Self {
         let mailbox = wire.claim(stream);
+        wire.counts().streams_opened.add(1);
         Self { wire, stream, mailbox, held: None, trailers: None, reason: ResetReason::Cancelled }
     }
 
@@ -133,5 +134,6 @@ impl Drop for Channel {
         // On a stream that is over in both directions this only returns what is held.
         self.wire.act(|connection| connection.release(self.stream, self.reason));
         self.mailbox.release(self.stream);
+        self.wire.counts().streams_closed.add(1);
     }
 }

@@ -17,6 +17,7 @@ use super::convert;
 use super::dial::{LinkSecurity, dial};
 use super::stream::LinkStream;
 use super::wire::{End, Wire};
+use crate::metrics::{Counter, Limit};
 use crate::timer::Wheel;
 use crate::upstream::UpstreamError;
 use crate::upstream::health::Health;
@@ -34,6 +35,7 @@ pub(crate) struct LinkContext {
     pub(crate) settings: Settings,
     pub(crate) limits: SharedLimits,
     pub(crate) wheel: Wheel,
+    pub(crate) counter: Counter,
 }
 
 impl LinkContext {
@@ -227,6 +229,7 @@ impl LinkGroup {
         while !target.gone.get() {
             // A link that took requests has given its place back when it stopped taking them.
             let Err(failure) = self.attempt(&target).await else { return };
+            self.count(failure);
             let now = Instant::now();
             target.health.borrow_mut().failed(now);
             target.not_before.set(Some(now + target.rest.get()));
@@ -245,13 +248,27 @@ impl LinkGroup {
         self.news.notify_waiters();
     }
 
+    fn count(&self, failure: UpstreamError) {
+        let counts = &self.context.counter.shard().link;
+        let count = match failure {
+            UpstreamError::ConnectTimeout => {
+                self.context.counter.limit(Limit::Connect);
+                &counts.timed_out
+            }
+            UpstreamError::TlsFailed => &counts.tls_failed,
+            UpstreamError::LinkUnavailable => &counts.unusable,
+            _ => &counts.connect_failed,
+        };
+        count.add(1);
+    }
+
     /// One link from dialling to its end. An error if it never took a request.
     async fn attempt(self: &Rc<Self>, target: &Rc<Target>) -> Result<(), UpstreamError> {
         let io =
             tokio::time::timeout(self.context.connect(), dial(&self.context.security, &self.tenant, target.address))
                 .await
                 .map_err(|_| UpstreamError::ConnectTimeout)??;
-        let wire = Wire::new(Connection::client(self.context.settings.clone()));
+        let wire = Wire::new(Connection::client(self.context.settings.clone()), self.context.counter.clone());
         let link = Rc::new(Link { wire: wire.clone(), target: target.clone() });
         let end = ClientEnd { group: self.clone(), link: link.clone(), was_ready: Cell::new(false) };
         let why = wire.run(io, &end, &self.context.wheel).await;

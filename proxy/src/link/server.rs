@@ -67,7 +67,7 @@ impl<S: LinkService> Seats<S> {
 
 /// Serves a link connection, after its handshake, until it is over. While the worker drains it takes no new streams and ends with the last.
 pub async fn serve_link<S: LinkService>(io: Io, seats: Rc<Seats<S>>, worker: Rc<Worker>, settings: Settings) {
-    let wire = Wire::new(Connection::server(settings));
+    let wire = Wire::new(Connection::server(settings), worker.counter.clone());
     let end = ServerEnd { seats, worker };
     let why = wire.run(io, &end, &end.worker.wheel).await;
     match why {

@@ -126,7 +126,7 @@ impl Inner {
         let listener: TcpListener = socket.listen(128).unwrap();
         let address = listener.local_addr().unwrap();
         let (drain, phase) = watch::channel(DrainPhase::Serving);
-        let worker = Worker::new(&Seed { id: 0, drain: phase.clone() });
+        let worker = Worker::new(&Seed { id: 0, drain: phase.clone(), shard: Arc::default() });
         let (ticker, follower) = (worker.clone(), worker.clone());
         tokio::task::spawn_local(async move { ticker.wheel.run().await });
         tokio::task::spawn_local(async move { follower.follow_drain(phase).await });

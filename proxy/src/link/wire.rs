@@ -17,6 +17,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
 use crate::io::Io;
+use crate::metrics::{Counter, LinkCounts};
 use crate::timer::{Deadline, Wheel};
 
 /// After this long without a byte from the peer it is asked for a sign of life.
@@ -131,10 +132,11 @@ pub(crate) struct Wire {
     broken: Cell<bool>,
     /// No new streams: the task looks at every change whether the connection is over.
     closing: Cell<bool>,
+    counter: Counter,
 }
 
 impl Wire {
-    pub(crate) fn new(connection: Connection) -> Rc<Self> {
+    pub(crate) fn new(connection: Connection, counter: Counter) -> Rc<Self> {
         Rc::new(Self {
             connection: RefCell::new(connection),
             mailboxes: RefCell::default(),
@@ -143,7 +145,13 @@ impl Wire {
             written: Cell::new(0),
             broken: Cell::new(false),
             closing: Cell::new(false),
+            counter,
         })
+    }
+
+    /// What the worker counts of links.
+    pub(crate) fn counts(&self) -> &LinkCounts {
+        &self.counter.shard().link
     }
 
     /// Acts on the state machine and sees to it that what it wrote is sent.
@@ -256,8 +264,10 @@ impl Wire {
         let input = BytesMut::with_capacity(BLOCK);
         let mut mover = Mover { io, input, room, deadline: wheel.deadline(), pinged: false };
         mover.deadline.set(SILENCE);
+        self.counts().opened.add(1);
         let result = poll_fn(|cx| mover.poll(cx, &self, end)).await;
         self.broken.set(true);
+        self.counts().closed.add(1);
         for mailbox in &*self.mailboxes.borrow() {
             mailbox.wake();
         }
@@ -333,6 +343,7 @@ impl Mover {
                 Poll::Ready(count) => {
                     output.advance(count);
                     wire.written.set(wire.written.get() + count as u64);
+                    wire.counts().sent.add(count as u64);
                 }
                 Poll::Pending => return Ok(false),
             }
@@ -345,7 +356,7 @@ impl Mover {
             match self.io.poll_read(cx, &mut self.input, self.room)? {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(0) => return Ok(true),
-                Poll::Ready(_) => {}
+                Poll::Ready(count) => wire.counts().received.add(count as u64),
             }
             self.pinged = false;
             self.deadline.set(SILENCE);
@@ -400,7 +411,7 @@ mod tests {
     #[test]
     fn a_task_that_still_holds_a_slots_old_stream_sees_nothing_of_the_new_one() {
         let (first, second) = two_of_a_slot();
-        let wire = Wire::new(Connection::client(Settings::default()));
+        let wire = Wire::new(Connection::client(Settings::default()), Counter::default());
         let old = wire.claim(first);
         wire.deliver(first, Event::Capacity { stream: first });
         let new = wire.claim(second);

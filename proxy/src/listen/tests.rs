@@ -103,7 +103,7 @@ fn a_draining_worker_stops_listening() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let (phase, drain) = watch::channel(DrainPhase::Draining);
-        let worker = Worker::new(&crate::worker::Seed { id: 0, drain });
+        let worker = Worker::new(&crate::worker::Seed { id: 0, drain, shard: Arc::default() });
         let (address, running) = listen(Consumer::default(), Admission::with_defaults(), worker);
         running.await.unwrap().unwrap();
         assert!(TcpStream::connect(address).await.is_err());

@@ -13,7 +13,7 @@ use super::exposition::Exposition;
 use super::histogram::{Count, Total};
 use super::series::{Key, MAX_SERIES, OTHER, Shared, class_word};
 use super::shard::Shard;
-use super::{Metrics, table};
+use super::{Limit, Metrics, table};
 use bailey_kit::telemetry::Counts as SpanCounts;
 
 use crate::access_log::Counts;
@@ -151,17 +151,51 @@ fn totals(shards: &[Arc<Shard>], of: fn(&Shard) -> &Shared) -> BTreeMap<Key, Tot
 /// What is one number for each worker, and how the numbers make one.
 fn plain(text: &mut Exposition, shards: &[Arc<Shard>]) {
     let sum = |pick: fn(&Shard) -> &Count| shards.iter().fold(0_u64, |sum, shard| sum.wrapping_add(pick(shard).get()));
-    let opened = sum(|shard| &shard.connections_opened);
-    let open = opened.saturating_sub(sum(|shard| &shard.connections_closed));
+    let open = |opened: u64, closed: fn(&Shard) -> &Count| opened.saturating_sub(sum(closed));
+    let connections = sum(|shard| &shard.connections_opened);
+    let upstream = sum(|shard| &shard.upstream.opened);
+    let links = sum(|shard| &shard.link.opened);
+    let streams = sum(|shard| &shard.link.streams_opened);
     for (metric, value) in [
         (&table::ACTIVE_REQUESTS, sum(|shard| &shard.active_requests)),
-        (&table::CONNECTIONS, open),
-        (&table::CONNECTIONS_OPENED, opened),
+        (&table::CONNECTIONS, open(connections, |shard| &shard.connections_closed)),
+        (&table::CONNECTIONS_OPENED, connections),
+        (&table::UPSTREAM_CONNECTIONS, open(upstream, |shard| &shard.upstream.closed)),
+        (&table::UPSTREAM_IDLE, sum(|shard| &shard.upstream.idle)),
+        (&table::UPSTREAM_OPENED, upstream),
+        (&table::UPSTREAM_FAILED, sum(|shard| &shard.upstream.failed)),
+        (&table::UPSTREAM_EJECTIONS, sum(|shard| &shard.upstream.ejections)),
         (&table::RETRIES, sum(|shard| &shard.retries)),
         (&table::MIRRORS, sum(|shard| &shard.mirrors)),
         (&table::MIRRORS_SKIPPED, sum(|shard| &shard.mirrors_skipped)),
+        (&table::LINK_CONNECTIONS, open(links, |shard| &shard.link.closed)),
+        (&table::LINK_STREAMS, open(streams, |shard| &shard.link.streams_closed)),
+        (&table::LINK_OPENED, links),
     ] {
         text.family(metric).sample(&[], value);
+    }
+    let mut labelled = |metric, rows: &[(&str, fn(&Shard) -> &Count)]| {
+        let mut family = text.family(metric);
+        rows.iter().for_each(|(label, pick)| family.sample(&[label], sum(*pick)));
+    };
+    labelled(
+        &table::LINK_FAILURES,
+        &[
+            ("connect_failed", |shard| &shard.link.connect_failed),
+            ("connect_timeout", |shard| &shard.link.timed_out),
+            ("tls_failed", |shard| &shard.link.tls_failed),
+            ("unusable", |shard| &shard.link.unusable),
+        ],
+    );
+    labelled(
+        &table::LINK_REFUSED,
+        &[("handshake", |shard| &shard.link.refused), ("timeout", |shard| &shard.link.too_slow)],
+    );
+    labelled(&table::LINK_BYTES, &[("received", |shard| &shard.link.received), ("sent", |shard| &shard.link.sent)]);
+    let mut limits = text.family(&table::LIMITS_HIT);
+    for limit in Limit::ALL {
+        let hit: u64 = shards.iter().map(|shard| shard.limits.of(*limit).get()).sum();
+        limits.sample(&[limit.as_str()], hit);
     }
 }
 

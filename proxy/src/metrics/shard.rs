@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::histogram::{Count, Exemplar, Series};
+use super::limit::{LIMITS, Limit};
 use super::scrape::upstream_labels;
 use super::series::{Board, Key, Shared};
 use bailey_routing::ir::UpstreamKey;
@@ -38,6 +39,71 @@ pub struct Shard {
     pub mirrors: Count,
     /// Copies that were not made because a mirror was busy.
     pub mirrors_skipped: Count,
+    /// Connections to applications.
+    pub upstream: UpstreamCounts,
+    /// Links.
+    pub link: LinkCounts,
+    pub(super) limits: LimitCounts,
+}
+
+/// Connections to applications.
+#[derive(Debug, Default)]
+pub struct UpstreamCounts {
+    /// Made.
+    pub opened: Count,
+    /// Closed.
+    pub closed: Count,
+    /// Waiting for a request.
+    pub idle: Count,
+    /// Not made.
+    pub failed: Count,
+    /// Endpoints set aside.
+    pub ejections: Count,
+}
+
+/// Links to or from other tiers.
+#[derive(Debug, Default)]
+pub struct LinkCounts {
+    /// Came about.
+    pub opened: Count,
+    /// Over.
+    pub closed: Count,
+    /// Streams begun.
+    pub streams_opened: Count,
+    /// Streams let go of.
+    pub streams_closed: Count,
+    /// Bytes read.
+    pub received: Count,
+    /// Bytes written.
+    pub sent: Count,
+    /// Nobody was there.
+    pub connect_failed: Count,
+    /// Nobody answered in time.
+    pub timed_out: Count,
+    /// It was not who it must be.
+    pub tls_failed: Count,
+    /// It came about and took no request.
+    pub unusable: Count,
+    /// Peers that failed the handshake.
+    pub refused: Count,
+    /// Peers that did not finish it in time.
+    pub too_slow: Count,
+}
+
+/// One count for each limit.
+#[derive(Debug)]
+pub(super) struct LimitCounts([Count; LIMITS]);
+
+impl Default for LimitCounts {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Count::default()))
+    }
+}
+
+impl LimitCounts {
+    pub(super) fn of(&self, limit: Limit) -> &Count {
+        &self.0[limit as usize]
+    }
 }
 
 /// What is known of a request when it is over.
@@ -175,6 +241,11 @@ impl Counter {
     /// Counts an attempt that is over; `status` is 0 when there was no answer.
     pub fn attempt(&self, hop: &Hop, status: u16, took: Duration) {
         hop.0.get(status, &self.0.attempts, &self.0.shard.attempts).observe(took);
+    }
+
+    /// Counts that a limit refused or cut something.
+    pub fn limit(&self, limit: Limit) {
+        self.0.shard.limits.of(limit).add(1);
     }
 
     /// Counts something that went wrong.

@@ -135,16 +135,42 @@ table! {
             "Client connections that are open";
         CONNECTIONS_OPENED: Counter "bailey_connections_opened" []
             "Client connections that became ready for requests";
+        LIMITS_HIT: Counter "bailey_limits_hit" ["limit"]
+            "Times that a limit refused or cut something, by the path of its field in the limits of a tier, or below tenants in those of a tenant";
     }
     Upstreams {
         ATTEMPT_DURATION: Histogram "http_client_request_duration_seconds" ["hop", "upstream", "http_response_status_class"]
             "Time from the moment a request was handed to a connection to the end of its answer, for each attempt";
+        UPSTREAM_CONNECTIONS: Gauge "bailey_upstream_connections" []
+            "Connections to applications that are open";
+        UPSTREAM_IDLE: Gauge "bailey_upstream_connections_idle" []
+            "Of these, connections over HTTP/1.1 that wait for a request";
+        UPSTREAM_OPENED: Counter "bailey_upstream_connections_opened" []
+            "Connections to applications that were made";
+        UPSTREAM_FAILED: Counter "bailey_upstream_connect_failures" []
+            "Connections to applications that could not be made";
+        UPSTREAM_EJECTIONS: Counter "bailey_upstream_ejections" []
+            "Times that an endpoint was set aside because it could not be reached";
         RETRIES: Counter "bailey_retries" []
             "Second and further attempts at a backend";
         MIRRORS: Counter "bailey_mirrors" []
             "Copies of requests sent to mirrors";
         MIRRORS_SKIPPED: Counter "bailey_mirrors_skipped" []
             "Copies that were not made because a mirror was busy";
+    }
+    Links {
+        LINK_CONNECTIONS: Gauge "bailey_link_connections" []
+            "Links that are open: on the outer tier to inner tiers, on an inner tier from the outer tier";
+        LINK_STREAMS: Gauge "bailey_link_streams" []
+            "Streams that are open on them, mostly a request each";
+        LINK_OPENED: Counter "bailey_link_connections_opened" []
+            "Links that came about";
+        LINK_FAILURES: Counter "bailey_link_failures" ["reason"]
+            "Links that the outer tier could not make";
+        LINK_REFUSED: Counter "bailey_link_peers_refused" ["reason"]
+            "Connections that an inner tier did not let in: not the outer tier of its topology, or too slow to prove it";
+        LINK_BYTES: Counter "bailey_link_bytes" ["direction"]
+            "Bytes on links as tiers exchange them, inside TLS";
     }
     Configuration {
         BUILD: Info "bailey_build" ["version"]

@@ -21,7 +21,7 @@ use crate::io::{Io, Session};
 use crate::limits::{Tenants, WorkerTenants};
 use crate::link::{LinkSecurity, Seats, serve_link};
 use crate::listen::{Admission, Listening};
-use crate::metrics::{Counter, Metrics};
+use crate::metrics::Limit;
 use crate::snapshot::Current;
 use crate::telemetry::SpanOrigin;
 use crate::tls::link::check_alpn;
@@ -61,7 +61,6 @@ pub(super) struct Work {
     identity: Identity,
     current: Arc<Current>,
     tenants: Arc<Tenants>,
-    metrics: Arc<Metrics>,
     admission: Arc<Admission>,
     link: Option<LinkSecurity>,
     log: Option<LogFile>,
@@ -83,7 +82,6 @@ impl TierHandle {
                 identity: self.options.identity(),
                 current: self.current.clone(),
                 tenants: self.tenants.clone(),
-                metrics: self.metrics.clone(),
                 admission: self.admission.clone(),
                 link: self.link.clone(),
                 log: log.cloned(),
@@ -91,7 +89,7 @@ impl TierHandle {
                 spans: spans.clone(),
                 commands,
             };
-            let seed = Seed { id, drain: phase.clone() };
+            let seed = Seed { id, drain: phase.clone(), shard: self.metrics.shard() };
             let thread = spawn(seed, move |worker| work.run(worker)).map_err(StartError::Thread)?;
             self.workers.push(WorkerThread { commands: sender, thread });
         }
@@ -135,7 +133,12 @@ impl Work {
     async fn run(self, worker: Rc<Worker>) {
         let mut commands = self.commands;
         let link_settings = bailey_link::Settings { name: self.identity.name.to_owned(), ..Default::default() };
-        let options = BackendOptions { link: self.link.clone(), link_settings, balance: Balance::default() };
+        let options = BackendOptions {
+            link: self.link.clone(),
+            link_settings,
+            balance: Balance::default(),
+            counter: worker.counter.clone(),
+        };
         let backends = Backends::new(options, worker.wheel.clone());
         spawn_local(backends.clone().housekeep());
         let forwarder = Rc::new(Forwarder::new(
@@ -144,12 +147,7 @@ impl Work {
             backends,
             self.current.clone(),
             WorkerTenants::new(self.tenants),
-            Outlets {
-                counter: Counter::new(self.metrics.shard()),
-                log: self.log,
-                origin: self.origin,
-                spans: self.spans,
-            },
+            Outlets { counter: worker.counter.clone(), log: self.log, origin: self.origin, spans: self.spans },
         ));
         let mut running = Running {
             worker,
@@ -262,12 +260,20 @@ impl Running {
                 };
                 let (worker, seats, links, security) = (worker.clone(), seats.clone(), links.clone(), security.clone());
                 let limit = Duration::from_secs(current.load().settings.limits.accept.handshake_seconds.into());
+                let counter = worker.counter.clone();
                 spawn_local(async move {
                     links.set(links.get() + 1);
                     match tokio::time::timeout(limit, let_in(stream, &security)).await {
                         Ok(Ok(io)) => serve_link(io, seats, worker, bailey_link::Settings::default()).await,
-                        Ok(Err(error)) => tracing::warn!(%error, "a link was refused"),
-                        Err(_) => tracing::warn!("a link took too long for its handshake"),
+                        Ok(Err(error)) => {
+                            counter.shard().link.refused.add(1);
+                            tracing::warn!(%error, "a link was refused");
+                        }
+                        Err(_) => {
+                            counter.shard().link.too_slow.add(1);
+                            counter.limit(Limit::Handshake);
+                            tracing::warn!("a link took too long for its handshake");
+                        }
                     }
                     links.set(links.get() - 1);
                 });

@@ -69,7 +69,7 @@ impl H1Exchange {
 
     fn write_head(&mut self, head: &RequestHead) {
         if let Some(connection) = &mut self.connection {
-            let H1Connection { io, codec } = &mut **connection;
+            let H1Connection { io, codec, .. } = &mut **connection;
             io.queue_with(|out| codec.write_head(head, out));
         }
     }
@@ -94,7 +94,7 @@ impl H1Exchange {
 
     pub(crate) fn send_data(&mut self, data: Bytes, end: bool) {
         let Some(connection) = &mut self.connection else { return };
-        let H1Connection { io, codec } = &mut **connection;
+        let H1Connection { io, codec, .. } = &mut **connection;
         let mut fits = true;
         if self.progress.tunnel {
             self.progress.closing |= end;
@@ -119,7 +119,7 @@ impl H1Exchange {
 
     pub(crate) fn send_trailers(&mut self, trailers: &Fields) {
         let Some(connection) = &mut self.connection else { return };
-        let H1Connection { io, codec } = &mut **connection;
+        let H1Connection { io, codec, .. } = &mut **connection;
         let ended = io.queue_with(|out| codec.write_end(Some(trailers), out));
         self.progress.misfit |= ended.is_err();
     }

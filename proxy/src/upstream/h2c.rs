@@ -52,7 +52,7 @@ impl H2Pool {
 
     /// Makes a connection and keeps it.
     pub(crate) async fn make(&self, member: &Rc<Member>) -> Result<SendRequest<Bytes>, UpstreamError> {
-        let stream = member.connect().await?;
+        let (stream, open) = member.connect().await?;
         let (sender, connection) = h2::client::Builder::new()
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -67,6 +67,7 @@ impl H2Pool {
         self.made.set(number);
         let owner = Rc::downgrade(member);
         tokio::task::spawn_local(async move {
+            let _open = open;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "h2c connection ended");
             }

@@ -22,6 +22,7 @@ use super::health::Health;
 use super::retry::Budget;
 use crate::io::Io;
 use crate::link::client::LinkGroup;
+use crate::metrics::{Counter, Limit};
 use crate::timer::{Wheel, ticks};
 
 /// Idle connections to one endpoint per worker.
@@ -82,6 +83,23 @@ impl Arena {
 pub(crate) struct H1Connection {
     pub(crate) io: Io,
     pub(crate) codec: ClientConnection,
+    _open: Open,
+}
+
+/// Counts a connection for as long as it is open.
+pub(crate) struct Open(Counter);
+
+impl Open {
+    fn new(counter: &Counter) -> Self {
+        counter.shard().upstream.opened.add(1);
+        Self(counter.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.shard().upstream.closed.add(1);
+    }
 }
 
 struct Idle {
@@ -105,10 +123,11 @@ pub(crate) struct Member {
     pub(crate) h2: H2Pool,
     /// It left the snapshot: nothing is kept for it any more.
     gone: Cell<bool>,
+    counter: Counter,
 }
 
 impl Member {
-    fn new(address: SocketAddr, weight: u32) -> Rc<Self> {
+    fn new(address: SocketAddr, weight: u32, counter: Counter) -> Rc<Self> {
         Rc::new(Self {
             address,
             weight: Cell::new(weight),
@@ -117,6 +136,7 @@ impl Member {
             idle: RefCell::default(),
             h2: H2Pool::default(),
             gone: Cell::new(false),
+            counter,
         })
     }
 
@@ -125,6 +145,7 @@ impl Member {
         let mut nobody = Context::from_waker(Waker::noop());
         loop {
             let Idle { mut connection, since } = self.idle.borrow_mut().pop()?;
+            self.counter.shard().upstream.idle.sub(1);
             let mut stray = BytesMut::new();
             // Anything to read is either the end or bytes that belong to no answer.
             if is_fresh(since, arena.now(), limit)
@@ -140,27 +161,31 @@ impl Member {
         let mut idle = self.idle.borrow_mut();
         if !self.gone.get() && idle.len() < IDLE_PER_ENDPOINT {
             idle.push(Idle { connection, since: now });
+            self.counter.shard().upstream.idle.add(1);
         }
     }
 
     /// Drops connections that have been idle for too long.
     fn sweep(&self, now: u64, limit: Duration) {
-        self.idle.borrow_mut().retain(|idle| is_fresh(idle.since, now, limit));
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|idle| is_fresh(idle.since, now, limit));
+        self.counter.shard().upstream.idle.sub((before - idle.len()) as u64);
     }
 
     fn leave(&self) {
         self.gone.set(true);
-        self.idle.borrow_mut().clear();
+        self.counter.shard().upstream.idle.sub(self.idle.take().len() as u64);
         self.h2.clear();
     }
 
     /// Makes a connection.
-    pub(crate) async fn connect(&self) -> Result<TcpStream, UpstreamError> {
+    pub(crate) async fn connect(&self) -> Result<(TcpStream, Open), UpstreamError> {
         let stream =
             TcpStream::connect(self.address).await.map_err(|error| UpstreamError::ConnectFailed(error.kind()))?;
         // Without it small writes would wait for acknowledgements; a socket that cannot do it still works.
         let _ = stream.set_nodelay(true);
-        Ok(stream)
+        Ok((stream, Open::new(&self.counter)))
     }
 
     pub(crate) fn reached(&self) {
@@ -170,6 +195,7 @@ impl Member {
     pub(crate) fn failed(&self) {
         if self.health.borrow_mut().failed(Instant::now()) {
             tracing::info!(address = %self.address, "endpoint set aside");
+            self.counter.shard().upstream.ejections.add(1);
         }
     }
 }
@@ -218,6 +244,7 @@ pub(crate) struct Group {
     pub(crate) used: Cell<u64>,
     /// Set for an upstream that is a link.
     pub(crate) link: Option<Rc<LinkGroup>>,
+    pub(crate) counter: Counter,
 }
 
 struct View<'a> {
@@ -252,6 +279,7 @@ impl Group {
         balance: Balance,
         limits: SharedLimits,
         link: Option<Rc<LinkGroup>>,
+        counter: Counter,
         now: u64,
     ) -> Rc<Self> {
         let group = Self {
@@ -264,6 +292,7 @@ impl Group {
             budget: Budget::default(),
             used: Cell::new(now),
             link,
+            counter,
         };
         group.rebuild();
         Rc::new(group)
@@ -294,7 +323,7 @@ impl Group {
             let known = old.iter().position(|member| member.address == endpoint.address);
             let member = match known {
                 Some(at) => old.swap_remove(at),
-                None => Member::new(endpoint.address, endpoint.weight),
+                None => Member::new(endpoint.address, endpoint.weight, self.counter.clone()),
             };
             member.weight.set(endpoint.weight);
             members.push(member);
@@ -382,6 +411,10 @@ impl Group {
                 // Whether the endpoint is well shows when it answers.
                 Ok(ready) => return Ok((load, ready)),
                 Err(error) => {
+                    self.counter.shard().upstream.failed.add(1);
+                    if error == UpstreamError::ConnectTimeout {
+                        self.counter.limit(Limit::Connect);
+                    }
                     member.failed();
                     if last {
                         return Err(error);
@@ -396,7 +429,8 @@ async fn make(member: &Rc<Member>, h2: bool) -> Result<Ready, UpstreamError> {
     if h2 {
         return member.h2.make(member).await.map(Ready::H2);
     }
-    let io = Io::plain(member.connect().await?);
+    let (stream, open) = member.connect().await?;
+    let io = Io::plain(stream);
     let codec = ClientConnection::new(Limits::DEFAULT);
-    Ok(Ready::H1 { connection: Box::new(H1Connection { io, codec }), reused: false })
+    Ok(Ready::H1 { connection: Box::new(H1Connection { io, codec, _open: open }), reused: false })
 }

@@ -98,6 +98,8 @@ pub fn decide(failure: Failure, attempt: Attempt, policy: &RetryPolicy, budget: 
 #[derive(Debug)]
 pub struct Budget {
     percents: Cell<u32>,
+    /// Repetitions that it did not pay for.
+    refused: Cell<u64>,
 }
 
 /// Repetitions a quiet upstream may make.
@@ -108,7 +110,7 @@ const PER_REPETITION: u32 = 100;
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { percents: Cell::new(RESERVE * PER_REPETITION) }
+        Self { percents: Cell::new(RESERVE * PER_REPETITION), refused: Cell::new(0) }
     }
 }
 
@@ -125,8 +127,16 @@ impl Budget {
                 self.percents.set(rest);
                 true
             }
-            None => false,
+            None => {
+                self.refused.set(self.refused.get() + 1);
+                false
+            }
         }
+    }
+
+    /// How many repetitions it did not pay for.
+    pub fn refused(&self) -> u64 {
+        self.refused.get()
     }
 }
 

@@ -32,7 +32,12 @@ pub(crate) fn backends() -> Rc<Backends> {
 }
 
 pub(crate) fn options(link: Option<LinkSecurity>) -> BackendOptions {
-    BackendOptions { link, link_settings: Settings::default(), balance: Balance::RoundRobin }
+    BackendOptions {
+        link,
+        link_settings: Settings::default(),
+        balance: Balance::RoundRobin,
+        counter: Counter::default(),
+    }
 }
 
 pub(crate) fn service(addresses: &[SocketAddr], protocol: BackendProtocol) -> Arc<Source> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 fn a_worker_runs_its_tasks_and_tells_them_when_draining_begins() {
     let (phase, drain) = watch::channel(DrainPhase::Serving);
     let (told, heard) = std::sync::mpsc::sync_channel(2);
-    let thread = spawn(Seed { id: 0, drain }, move |worker| async move {
+    let thread = spawn(Seed { id: 0, drain, shard: Arc::default() }, move |worker| async move {
         let deadline = worker.wheel.deadline();
         deadline.set(Duration::from_mins(1));
         told.send(worker.drain_phase()).unwrap();

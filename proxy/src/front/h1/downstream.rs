@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{BODY_ROOM, Connection, Wait};
 use crate::exchange::{BodyEvent, ClientGone, Downstream, ResetReason};
+use crate::metrics::Limit;
 
 impl Connection {
     fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<ClientGone> {
@@ -16,7 +17,10 @@ impl Connection {
             self.wait = Wait::Write;
             self.deadline.set(self.limits.stall);
         }
-        self.deadline.poll_expired(cx).map(|()| ClientGone::Stalled)
+        self.deadline.poll_expired(cx).map(|()| {
+            self.worker.counter.limit(Limit::WriteStall);
+            ClientGone::Stalled
+        })
     }
 
     /// Queues one piece of the body as this message frames it.

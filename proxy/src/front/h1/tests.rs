@@ -253,7 +253,7 @@ fn a_connection_of_a_draining_tier_may_still_bring_the_request_it_was_made_for()
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let (_phase, drain) = tokio::sync::watch::channel(DrainPhase::Draining);
-        let worker = Worker::new(&crate::worker::Seed { id: 0, drain });
+        let worker = Worker::new(&crate::worker::Seed { id: 0, drain, shard: std::sync::Arc::default() });
         let ticker = worker.clone();
         tokio::task::spawn_local(async move { ticker.wheel.run().await });
         for (request, answer) in [("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "HTTP/1.1 200 OK\r\n"), ("", "")] {

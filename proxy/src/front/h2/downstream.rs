@@ -13,6 +13,7 @@ use http::HeaderMap;
 use super::{Shared, head};
 use crate::exchange::{BodyEvent, ClientGone, Downstream, ResetReason};
 use crate::front::Pace;
+use crate::metrics::Limit;
 use crate::timer::Deadline;
 
 /// Bytes of a response that are asked room for at once.
@@ -125,7 +126,10 @@ impl<'a, S> Stream<'a, S> {
                 }
                 Poll::Pending => {
                     self.wait_for(Wait::Room, self.shared.limits.stall);
-                    return self.deadline.poll_expired(cx).map(|()| Err(ClientGone::Stalled));
+                    return self.deadline.poll_expired(cx).map(|()| {
+                        self.shared.worker.counter.limit(Limit::WriteStall);
+                        Err(ClientGone::Stalled)
+                    });
                 }
             }
         }
@@ -150,6 +154,7 @@ impl<'a, S> Stream<'a, S> {
                 self.wait = Wait::Nothing;
                 let now = self.shared.worker.wheel.now();
                 if !self.pace.progress(now, data.len(), &self.shared.limits) && self.send.is_none() {
+                    self.shared.worker.counter.limit(Limit::BodyRate);
                     return Poll::Ready(Err(ClientGone::BodyTooSlow));
                 }
                 // Asked for only while the other side has room, so it can be taken as consumed.
@@ -168,7 +173,10 @@ impl<'a, S> Stream<'a, S> {
             Poll::Pending => {
                 self.pace.wait(self.shared.worker.wheel.now());
                 self.wait_for(Wait::Body, self.shared.limits.body_silence);
-                self.deadline.poll_expired(cx).map(|()| Err(ClientGone::BodyTooSlow))
+                self.deadline.poll_expired(cx).map(|()| {
+                    self.shared.worker.counter.limit(Limit::BodyStall);
+                    Err(ClientGone::BodyTooSlow)
+                })
             }
         }
     }

@@ -13,6 +13,7 @@ use h2::server::SendResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::front::{FrontLimits, Refused};
+use crate::metrics::Limit;
 
 /// The head of a request, or why it is refused.
 pub(super) fn request(
@@ -21,7 +22,7 @@ pub(super) fn request(
     limits: &FrontLimits,
 ) -> Result<RequestHead, Refused> {
     if parts.headers.len() > limits.h2.fields {
-        return Err(Refusal::TooManyFields.into());
+        return Err(Refused { limit: Some(Limit::Http2HeaderFields), ..Refusal::TooManyFields.into() });
     }
     let limits = &limits.http;
     let method = Method::from_bytes(parts.method.as_str().as_bytes()).ok_or(Refusal::Method)?;
