@@ -273,6 +273,12 @@ impl TierHandle {
             current: self.current.clone(),
             log: self.log.as_ref().map(|log| log.counts().clone()),
             spans: self.spans.as_ref().map(|spans| spans.counts().clone()),
+            link: match &self.link {
+                Some(LinkSecurity::Tls(tls)) => Some(tls.clone()),
+                #[cfg(any(test, feature = "plaintext-link"))]
+                Some(LinkSecurity::Plain) => None,
+                None => None,
+            },
         };
         let scrape = self.metrics.scrape(self.options.role.labels(), sources);
         let options = AdminOptions {

@@ -60,7 +60,7 @@ pub async fn serve<S: Serve>(
         }
     };
     if let Some(Refused { fate, status, limit }) = refused {
-        limit.into_iter().for_each(|limit| connection.worker.counter.limit(limit));
+        connection.worker.counter.limit(limit);
         serve.refused(&info, fate, status);
         connection.refuse(status);
     }

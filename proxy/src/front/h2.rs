@@ -222,7 +222,7 @@ impl<S: Serve> Connection<S> {
         let abused = self.watched.flood.get().is_some() || shared.early_resets.get() > shared.limits.h2.early_resets;
         if abused && self.wait != Wait::Linger {
             let limit = self.watched.flood.get().map_or(Some(Limit::EarlyResets), Flood::limit);
-            limit.into_iter().for_each(|limit| shared.worker.counter.limit(limit));
+            shared.worker.counter.limit(limit);
             self.codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             self.ending = true;
             self.wait = Wait::Linger;
@@ -323,7 +323,7 @@ async fn stream<S: Serve>(request: http::Request<RecvStream>, mut respond: SendR
             }
         }
         Err(refused) => {
-            refused.limit.into_iter().for_each(|limit| shared.worker.counter.limit(limit));
+            shared.worker.counter.limit(refused.limit);
             shared.serve.refused(&shared.info, refused.fate, refused.status);
             head::refuse(respond, refused.status);
         }

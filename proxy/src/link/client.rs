@@ -250,14 +250,15 @@ impl LinkGroup {
 
     fn count(&self, failure: UpstreamError) {
         let counts = &self.context.counter.shard().link;
-        let count = match failure {
-            UpstreamError::ConnectTimeout => {
-                self.context.counter.limit(Limit::Connect);
-                &counts.timed_out
-            }
-            UpstreamError::TlsFailed => &counts.tls_failed,
-            UpstreamError::LinkUnavailable => &counts.unusable,
-            _ => &counts.connect_failed,
+        let count = if failure == UpstreamError::ConnectTimeout {
+            self.context.counter.limit(Limit::Connect);
+            &counts.timed_out
+        } else if failure == UpstreamError::TlsFailed {
+            &counts.tls_failed
+        } else if failure == UpstreamError::LinkUnavailable {
+            &counts.unusable
+        } else {
+            &counts.connect_failed
         };
         count.add(1);
     }

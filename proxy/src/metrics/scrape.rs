@@ -18,10 +18,14 @@ use bailey_kit::telemetry::Counts as SpanCounts;
 
 use crate::access_log::Counts;
 use crate::snapshot::Current;
+use crate::tls::link::LinkTls;
 
 /// The kinds of hops.
 const LINK: &str = "link";
 const SERVICE: &str = "service";
+
+/// Certificates whose end is shown.
+const MAX_CERTIFICATES: usize = 1000;
 
 /// Where a scrape reads what is not counted by workers.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct Sources {
     pub log: Option<Arc<Counts>>,
     /// What became of spans.
     pub spans: Option<Arc<SpanCounts>>,
+    /// The tier's own certificate for links.
+    pub link: Option<Arc<LinkTls>>,
 }
 
 /// Renders the metrics of one tier.
@@ -62,9 +68,23 @@ impl Scrape {
         let mut text = Exposition::new(&self.labels);
         requests(&mut text, &shards);
         plain(&mut text, &shards);
+        self.certificates(&mut text);
         self.configuration(&mut text);
         self.telemetry(&mut text);
         text.finish()
+    }
+
+    fn certificates(&self, text: &mut Exposition) {
+        let mut ends = self.sources.current.load().certificates.shown();
+        ends.sort_by_key(|certificate| certificate.not_after);
+        let mut family = text.family(&table::CERTIFICATE_END);
+        if let Some(end) = self.sources.link.as_ref().and_then(|link| link.not_after()) {
+            family.sample(&[LINK], end);
+        }
+        for certificate in ends.iter().take(MAX_CERTIFICATES) {
+            family.sample(&[&certificate.source], certificate.not_after);
+        }
+        text.family(&table::CERTIFICATES).sample(&[], ends.len());
     }
 
     fn configuration(&self, text: &mut Exposition) {
@@ -148,10 +168,13 @@ fn totals(shards: &[Arc<Shard>], of: fn(&Shard) -> &Shared) -> BTreeMap<Key, Tot
     totals
 }
 
+/// Which of a worker's numbers.
+type Pick = fn(&Shard) -> &Count;
+
 /// What is one number for each worker, and how the numbers make one.
 fn plain(text: &mut Exposition, shards: &[Arc<Shard>]) {
-    let sum = |pick: fn(&Shard) -> &Count| shards.iter().fold(0_u64, |sum, shard| sum.wrapping_add(pick(shard).get()));
-    let open = |opened: u64, closed: fn(&Shard) -> &Count| opened.saturating_sub(sum(closed));
+    let sum = |pick: Pick| shards.iter().fold(0_u64, |sum, shard| sum.wrapping_add(pick(shard).get()));
+    let open = |opened: u64, closed: Pick| opened.saturating_sub(sum(closed));
     let connections = sum(|shard| &shard.connections_opened);
     let upstream = sum(|shard| &shard.upstream.opened);
     let links = sum(|shard| &shard.link.opened);
@@ -174,9 +197,11 @@ fn plain(text: &mut Exposition, shards: &[Arc<Shard>]) {
     ] {
         text.family(metric).sample(&[], value);
     }
-    let mut labelled = |metric, rows: &[(&str, fn(&Shard) -> &Count)]| {
+    let mut labelled = |metric, rows: &[(&str, Pick)]| {
         let mut family = text.family(metric);
-        rows.iter().for_each(|(label, pick)| family.sample(&[label], sum(*pick)));
+        for (label, pick) in rows {
+            family.sample(&[label], sum(*pick));
+        }
     };
     labelled(
         &table::LINK_FAILURES,

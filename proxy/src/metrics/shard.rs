@@ -243,9 +243,11 @@ impl Counter {
         hop.0.get(status, &self.0.attempts, &self.0.shard.attempts).observe(took);
     }
 
-    /// Counts that a limit refused or cut something.
-    pub fn limit(&self, limit: Limit) {
-        self.0.shard.limits.of(limit).add(1);
+    /// Counts that a limit refused or cut something, if that is what it was.
+    pub fn limit(&self, limit: impl Into<Option<Limit>>) {
+        if let Some(limit) = limit.into() {
+            self.0.shard.limits.of(limit).add(1);
+        }
     }
 
     /// Counts something that went wrong.

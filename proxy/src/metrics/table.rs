@@ -173,6 +173,10 @@ table! {
             "Bytes on links as tiers exchange them, inside TLS";
     }
     Configuration {
+        CERTIFICATE_END: Gauge "bailey_certificate_not_after_timestamp_seconds" ["certificate"]
+            "When a certificate ends: of those that end first, 1,000 at most, and as link that of the tier itself";
+        CERTIFICATES: Gauge "bailey_certificates" []
+            "Certificates that listeners can show";
         BUILD: Info "bailey_build" ["version"]
             "The release that is running";
         CONFIG: Info "bailey_config" ["digest"]

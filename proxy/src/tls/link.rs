@@ -121,6 +121,13 @@ impl LinkTls {
         Ok(())
     }
 
+    /// When our certificate ends, in seconds since 1970; `None`: it does not say.
+    pub fn not_after(&self) -> Option<i64> {
+        let material = self.material.load();
+        let (_, leaf) = X509Certificate::from_der(material.chain.first()?).ok()?;
+        Some(leaf.validity().not_after.timestamp())
+    }
+
     /// For an inner tier: accepts only the outer tier of this topology.
     pub fn server(&self) -> Arc<ServerConfig> {
         self.material.load().server.clone()

@@ -122,16 +122,12 @@ impl Budget {
 
     /// Takes one repetition out, if there is one.
     pub fn take(&self) -> bool {
-        match self.percents.get().checked_sub(PER_REPETITION) {
-            Some(rest) => {
-                self.percents.set(rest);
-                true
-            }
-            None => {
-                self.refused.set(self.refused.get() + 1);
-                false
-            }
-        }
+        let Some(rest) = self.percents.get().checked_sub(PER_REPETITION) else {
+            self.refused.set(self.refused.get() + 1);
+            return false;
+        };
+        self.percents.set(rest);
+        true
     }
 
     /// How many repetitions it did not pay for.
