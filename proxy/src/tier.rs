@@ -28,7 +28,7 @@ use crate::forward::{Identity, LogFile};
 use crate::limits::Tenants;
 use crate::link::LinkSecurity;
 use crate::listen::Admission;
-use crate::metrics::{Metrics, Sources};
+use crate::metrics::{Metrics, Scrape, Sources};
 use crate::page::{Member, Site};
 use crate::snapshot::{Current, Snapshot, build};
 use crate::worker::DrainPhase;
@@ -267,8 +267,12 @@ impl TierHandle {
         self.admission.connections()
     }
 
-    async fn start_admin(&mut self) -> Result<(), AdminError> {
-        let Some(address) = self.options.admin else { return Ok(()) };
+    /// What a scrape of the admin port would get now.
+    pub fn scrape(&self) -> String {
+        self.scraper().render()
+    }
+
+    fn scraper(&self) -> Scrape {
         let sources = Sources {
             current: self.current.clone(),
             log: self.log.as_ref().map(|log| log.counts().clone()),
@@ -280,7 +284,12 @@ impl TierHandle {
                 None => None,
             },
         };
-        let scrape = self.metrics.scrape(self.options.role.labels(), sources);
+        self.metrics.scrape(self.options.role.labels(), sources)
+    }
+
+    async fn start_admin(&mut self) -> Result<(), AdminError> {
+        let Some(address) = self.options.admin else { return Ok(()) };
+        let scrape = self.scraper();
         let options = AdminOptions {
             readiness: self.readiness.clone(),
             metrics: Arc::new(move || scrape.render()),

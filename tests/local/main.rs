@@ -16,6 +16,7 @@ mod http;
 mod matches;
 mod matrix;
 mod messages;
+mod observed;
 mod page;
 mod reload;
 mod samples;
