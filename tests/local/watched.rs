@@ -75,7 +75,10 @@ async fn metrics_count_requests_by_tenant_and_readiness_says_what_it_waited_for(
     let of = |tenant: &str| {
         metrics
             .lines()
-            .filter(|line| line.contains("request_duration_seconds_count{") && line.contains(&format!("\"{tenant}\"")))
+            .filter(|line| {
+                line.starts_with("http_server_request_duration_seconds_count{")
+                    && line.contains(&format!("\"{tenant}\""))
+            })
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum::<f64>()
     };
