@@ -6,7 +6,7 @@ CARGO ?= cargo
 CRATES := bailey-crds bailey-http1 bailey-link bailey-routing bailey-translate bailey-kit bailey-operator bailey-proxy bailey
 FUZZ_SECONDS ?= 60
 # Pages of docs/ that `bailey generate` prints.
-PAGES := access-log diagnostics metrics
+PAGES := access-log cli diagnostics metrics
 
 .PHONY: help
 help: ## Print this list
@@ -26,8 +26,9 @@ build: setup ## Build all programs (debug)
 	$(CARGO) build --workspace
 
 .PHONY: release
-release: setup ## Build bailey and bailey-proxy optimised, into target/release
+release: setup ## Build bailey (also as kubectl-bailey) and bailey-proxy optimised, into target/release
 	$(CARGO) build --release --package bailey --package bailey-proxy
+	ln -sf bailey target/release/kubectl-bailey
 
 ##@ Check
 .PHONY: test

@@ -44,7 +44,7 @@ fn every_command_that_ends_by_itself_succeeds() {
         assert!(!output.stdout.is_empty(), "{command} printed nothing");
         ran += 1;
     }
-    assert_eq!(ran, 7);
+    assert_eq!(ran, 11);
 }
 
 #[test]

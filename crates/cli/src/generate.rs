@@ -1,6 +1,7 @@
 //! `bailey generate`: files that are made from the code itself, so that they cannot go out of date.
 
 mod access_log;
+mod cli;
 mod metrics;
 
 use std::io::{self, Write};
@@ -22,6 +23,8 @@ pub enum Generate {
     Diagnostics,
     /// The fields of the access log, as Markdown.
     AccessLog,
+    /// The commands and options of this program, as Markdown.
+    Cli,
     /// The metrics of a tier, as Markdown.
     Metrics,
     /// A completion script for a shell.
@@ -97,6 +100,7 @@ pub fn generate(what: &Generate, out: &mut impl Write) -> Result<(), GenerateErr
         Generate::Crd => crds(out),
         Generate::Diagnostics => diagnostics(out),
         Generate::AccessLog => out.write_all(access_log::page().as_bytes()).map_err(stdout),
+        Generate::Cli => out.write_all(cli::page().as_bytes()).map_err(stdout),
         Generate::Metrics => out.write_all(metrics::page().as_bytes()).map_err(stdout),
         Generate::Completion { shell } => completion(*shell, out),
         Generate::Man { out: None } => clap_mangen::Man::new(command()).render(out).map_err(stdout),

@@ -2,6 +2,7 @@
 
 mod cases;
 mod check;
+mod live;
 mod offline;
 mod report;
 
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::folder::world::Sites;
 use crate::folder::{Folder, Setting, Unreadable};
 use crate::output::{self, Exit, Failure, Format, Outcome};
+use crate::trace::send::SendError;
 use cases::Suite;
 use report::{Results, Tested};
 
@@ -26,6 +28,18 @@ pub struct TestArgs {
     /// Where the objects are meant to run [default: local when there is a `LocalBackend` among them, else cluster].
     #[arg(long, value_enum, value_name = "SETTING")]
     pub setting: Option<Setting>,
+    /// Send the requests to what runs instead, such as `bailey up`. What an answer does not show is said, and counts for nothing.
+    #[arg(long, conflicts_with_all = ["folder", "setting"])]
+    pub live: bool,
+    /// With --live, connect to this address instead of what the name says; may be given several times.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", requires = "live")]
+    pub resolve: Vec<String>,
+    /// With --live, file with the CA that has signed the certificates [default: the development CA of bailey up].
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub cacert: Option<PathBuf>,
+    /// With --live, how long to wait for each answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub timeout: u64,
     /// How the results are printed.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: TestFormat,
@@ -56,17 +70,27 @@ pub enum TestError {
     /// Nobody has said which objects.
     #[error("{}: names no folder, so there is nothing to test; write folder: DIR into it, or give --folder DIR", .0.display())]
     NoObjects(PathBuf),
+    /// A request cannot be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The system has no runtime to give.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
 }
 
 impl Failure for TestError {
     fn exit(&self) -> Exit {
-        Exit::Usage
+        match self {
+            Self::Unreadable(_) | Self::NoObjects(_) => Exit::Usage,
+            Self::Send(error) => error.exit(),
+            Self::System(_) => Exit::Negative,
+        }
     }
 }
 
 /// Tests and prints.
 pub fn run(args: &TestArgs) -> Outcome {
-    let results = offline(args)?;
+    let results = if args.live { live(args)? } else { offline(args)? };
     match args.output {
         TestFormat::Table => output::print(&results, Format::Table)?,
         TestFormat::Json => output::print(&results, Format::Json)?,
@@ -85,6 +109,12 @@ fn offline(args: &TestArgs) -> Result<Results, TestError> {
     }
     let folder = Folder::read(&paths, args.setting)?;
     Ok(Results::new("offline", asked(&suite, &folder)))
+}
+
+fn live(args: &TestArgs) -> Result<Results, TestError> {
+    let suite = cases::read(&args.file).map_err(Unreadable)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(Results::new("live", runtime.block_on(live::ask(&suite, args))?))
 }
 
 fn asked(suite: &Suite, folder: &Folder) -> Vec<Tested> {

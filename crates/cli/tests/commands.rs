@@ -68,3 +68,34 @@ fn the_other_commands_print_what_they_say() {
         assert_all(&String::from_utf8_lossy(&output.stderr), &["--help"]);
     }
 }
+
+#[test]
+fn the_version_is_printed_for_programs_too() {
+    let json: serde_json::Value = serde_json::from_slice(&bailey(&["version", "-o", "json"]).stdout).unwrap();
+    assert_eq!(json, serde_json::json!({"name": "bailey", "version": env!("CARGO_PKG_VERSION")}));
+    assert_all(&program::text(&bailey(&["version", "-o", "yaml"]).stdout), &["name: bailey\n"]);
+}
+
+#[test]
+fn slips_on_the_command_line_are_answered_with_the_nearest_word() {
+    for (line, near) in [
+        (&["analyse"][..], "analyze"),
+        (&["analyze", "--fail-no", "error"], "--fail-on"),
+        (&["translate", "--to", "mermiad"], "mermaid"),
+    ] {
+        let output = bailey(line);
+        assert_eq!(output.status.code(), Some(2), "{line:?}");
+        assert_all(&program::text(&output.stderr), &[near]);
+    }
+}
+
+#[test]
+fn called_as_a_plug_in_of_kubectl_it_says_so() {
+    let kept = tempfile::tempdir().unwrap();
+    let plugin = kept.path().join("kubectl-bailey");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_bailey"), &plugin).unwrap();
+    let run = |arguments: &[&str]| std::process::Command::new(&plugin).args(arguments).output().unwrap();
+    assert_all(&program::text(&run(&["analyze", "--help"]).stdout), &["Usage: kubectl bailey analyze"]);
+    assert!(run(&["version"]).stdout.starts_with(b"bailey "));
+    assert_all(&program::text(&bailey(&["analyze", "--help"]).stdout), &["Usage: bailey analyze"]);
+}

@@ -32,7 +32,7 @@ pub(super) struct Sight {
     pub(super) rule: Seen<(usize, Option<String>)>,
     /// All that are possible.
     pub(super) backends: Seen<BTreeSet<String>>,
-    /// `backends` holds one of those that are possible, not all.
+    /// `backends` holds one of those that are possible, not all, and without its port.
     pub(super) one_backend_of_several: bool,
     pub(super) location: Seen<String>,
     pub(super) client_address: Seen<String>,
@@ -118,7 +118,11 @@ fn backends(expected: &Expected, sight: &Sight) -> Option<Check> {
     let wanted: BTreeSet<String> = expected.backend.as_ref()?.all().iter().cloned().collect();
     let listed = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
     let one = sight.one_backend_of_several;
-    let holds = |got: &BTreeSet<String>| if one { got.is_subset(&wanted) } else { *got == wanted };
+    // An answer does not tell the Service's port.
+    let bare = |name: &String| name.split(':').next().unwrap_or_default().to_owned();
+    let holds = |got: &BTreeSet<String>| {
+        if one { got.is_subset(&wanted.iter().map(bare).collect()) } else { *got == wanted }
+    };
     let seen = match &sight.backends {
         Seen::Is(got) => {
             let result = if holds(got) { CheckResult::Passed } else { CheckResult::Failed };

@@ -86,6 +86,7 @@ pub enum SendError {
 }
 
 impl SendError {
+    /// The exit code of a command that could not send.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Url(_) | Self::Method(_) | Self::Header | Self::Resolve(_) | Self::Ca { .. } => Exit::Usage,
@@ -131,23 +132,27 @@ impl Url {
 /// A request without a body.
 pub(crate) struct Get {
     url: Url,
-    method: Method,
-    fields: HeaderMap,
-    addresses: Vec<(String, u16, IpAddr)>,
-    roots: Option<PathBuf>,
-    from: Option<IpAddr>,
+    pub(crate) method: Method,
+    pub(crate) fields: HeaderMap,
+    /// Addresses instead of what names say.
+    pub(crate) addresses: Vec<(String, u16, IpAddr)>,
+    pub(crate) roots: Option<PathBuf>,
+    pub(crate) from: Option<IpAddr>,
+    /// The server name of the handshake, instead of the URL's host.
+    pub(crate) server_name: Option<String>,
 }
 
 /// An answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) fields: HeaderMap,
     pub(crate) body: Bytes,
 }
 
 impl Get {
     pub(crate) fn new(url: Url) -> Self {
         let fields = HeaderMap::new();
-        Self { url, method: Method::GET, fields, addresses: Vec::new(), roots: None, from: None }
+        Self { url, method: Method::GET, fields, addresses: Vec::new(), roots: None, from: None, server_name: None }
     }
 
     /// The request that the arguments ask for.
@@ -187,7 +192,8 @@ impl Get {
             return self.over(socket).await;
         }
         let config = tls(self.roots.clone())?;
-        let bare = self.url.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let asked = self.server_name.as_ref().unwrap_or(&self.url.host);
+        let bare = asked.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| SendError::Url(self.url.host.clone()))?;
         let handshake = TlsConnector::from(Arc::new(config)).connect(name, socket).await;
         let stream = handshake.map_err(|source| SendError::Tls { host: self.url.host.clone(), source })?;
@@ -209,10 +215,10 @@ impl Get {
             request.headers_mut().insert(http::header::HOST, host);
         }
         let answer = sender.send_request(request).await.map_err(failed)?;
-        let status = answer.status().as_u16();
+        let (status, fields) = (answer.status().as_u16(), answer.headers().clone());
         let body = Limited::new(answer.into_body(), MAX_BODY).collect().await;
         driver.abort();
-        Ok(Answer { status, body: body.map(http_body_util::Collected::to_bytes).unwrap_or_default() })
+        Ok(Answer { status, fields, body: body.map(http_body_util::Collected::to_bytes).unwrap_or_default() })
     }
 
     async fn address(&self) -> Result<SocketAddr, SendError> {
@@ -243,7 +249,8 @@ async fn connect(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStr
     socket.connect(to).await
 }
 
-fn resolve(text: &str) -> Result<(String, u16, IpAddr), SendError> {
+/// An entry of `--resolve`.
+pub(crate) fn resolve(text: &str) -> Result<(String, u16, IpAddr), SendError> {
     let wrong = || SendError::Resolve(text.to_owned());
     let mut parts = text.splitn(3, ':');
     let (host, port, address) = (parts.next(), parts.next(), parts.next());
