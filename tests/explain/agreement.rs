@@ -2,10 +2,9 @@
 
 mod generate;
 
-use std::cell::RefCell;
-
 use bailey_proxy::explain::{Explanation, Outcome, Question};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use tokio::sync::Mutex;
 
 use crate::mistakes::unlike;
 use crate::running::{Answer, Running};
@@ -98,14 +97,14 @@ fn explanations_agree_with_what_the_running_tiers_do() {
     let first = Objects::default();
     let files =
         [("topology.yaml", &*first.topology()), ("routes.yaml", &*first.routes()), ("backends.yaml", &*backends)];
-    let running = RefCell::new(runtime.block_on(Running::start(&files)));
+    let running = Mutex::new(runtime.block_on(Running::start(&files)));
     let config = Config { cases: cases(), failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let checked = TestRunner::new(config).run(&(generate::objects(), generate::questions()), |(objects, questions)| {
         runtime.block_on(async {
             let files = [("topology.yaml", &*objects.topology()), ("routes.yaml", &*objects.routes())];
-            running.borrow_mut().change(&files).await;
+            running.lock().await.change(&files).await;
             for question in &questions {
-                compare(&running.borrow(), question).await.map_err(TestCaseError::fail)?;
+                compare(&*running.lock().await, question).await.map_err(TestCaseError::fail)?;
             }
             Ok(())
         })

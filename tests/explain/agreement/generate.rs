@@ -156,7 +156,7 @@ fn question() -> impl Strategy<Value = Question> {
     let sni = prop::option::weighted(0.15, select(vec!["a.localhost", "b.localhost", "w.a.localhost"]));
     (url, query, method, fields, sni).prop_map(|((scheme, host, path), query, method, fields, sni)| {
         let mut asked = Question::get(&format!("{scheme}://{host}{path}{query}")).unwrap();
-        asked.method = method.to_owned();
+        method.clone_into(&mut asked.method);
         for field in fields {
             asked = asked.header(field).unwrap();
         }
