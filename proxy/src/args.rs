@@ -1,4 +1,4 @@
-//! The command line of `bailey-proxy`: one tier from a folder of YAML. Decides names, defaults and help.
+//! The command line of `bailey-proxy`: one tier from a folder of YAML or a cluster. Decides names, defaults and help.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use crate::tier::{CredentialsError, DrainTimes, LinkCredentials, LogTarget, Role, TierOptions};
 use bailey_kit::admin::{AdminToken, TokenError};
 
-/// Runs one tier of a topology, or a Gateway's tier alone, from a folder of Kubernetes YAML.
+/// Runs one tier of a topology, or a Gateway's tier alone, from a folder of Kubernetes YAML or from a cluster.
 #[derive(Debug, Parser)]
 #[command(name = "bailey-proxy", version)]
 pub struct Args {
@@ -26,8 +26,14 @@ pub struct Args {
     #[arg(long, value_name = "NAMESPACE/NAME", env = "BAILEY_GATEWAY", required_if_eq("tier", "gateway"), value_parser = gateway)]
     pub gateway: Option<(String, String)>,
     /// Folder of YAML that configures the tier; edits are taken over while it runs.
-    #[arg(long, value_name = "DIR", env = "BAILEY_CONFIG")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "DIR", env = "BAILEY_CONFIG", required_unless_present = "kubernetes")]
+    pub config: Option<PathBuf>,
+    /// Read the configuration from the cluster that the process runs in, or that KUBECONFIG names.
+    #[arg(long, env = "BAILEY_KUBERNETES", conflicts_with = "config", requires = "namespace")]
+    pub kubernetes: bool,
+    /// Namespace of the tier, with its `TierConfig` (with --kubernetes).
+    #[arg(long, value_name = "NAMESPACE", env = "BAILEY_NAMESPACE")]
+    pub namespace: Option<String>,
     /// Folder with ca.crt, tls.crt and tls.key of the link (outer and inner tier).
     #[arg(long, value_name = "DIR", env = "BAILEY_LINK")]
     pub link: Option<PathBuf>,
@@ -70,7 +76,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", env = "BAILEY_DRAIN_FINISH")]
     pub drain_finish: Option<u32>,
     /// What to log: a level, or target=level, comma-separated.
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "BAILEY_LOG")]
+    #[arg(long, value_name = "FILTER", default_value = "info,kube_runtime=off,kube_client=off", env = "BAILEY_LOG")]
     pub log: String,
 }
 
@@ -175,6 +181,15 @@ mod tests {
         assert!(parse("bailey-proxy --tier outer --config d").unwrap_err().contains("--topology"));
         assert!(parse("bailey-proxy --tier inner --topology m --config d").unwrap_err().contains("--tenant"));
         assert!(parse("bailey-proxy --tier gateway --gateway web --config d").unwrap_err().contains("NAMESPACE/NAME"));
+    }
+
+    #[test]
+    fn objects_come_from_a_folder_or_from_a_cluster() {
+        let tier = "bailey-proxy --tier outer --topology m";
+        assert!(parse(tier).unwrap_err().contains("--config"));
+        assert!(parse(&format!("{tier} --kubernetes")).unwrap_err().contains("--namespace"));
+        assert!(parse(&format!("{tier} --kubernetes --namespace n --config d")).is_err());
+        assert!(parse(&format!("{tier} --kubernetes --namespace n")).unwrap().kubernetes);
     }
 
     #[test]

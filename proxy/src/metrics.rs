@@ -18,9 +18,12 @@ mod series;
 mod shard;
 pub mod table;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use bailey_kit::kube::Denied;
 
 pub use histogram::{Count, Exemplar, Total};
 pub use limit::Limit;
@@ -43,6 +46,8 @@ pub struct Process {
     pub rejected: AtomicU64,
     /// Problems that the configuration being served has.
     pub diagnostics: AtomicU64,
+    /// Permissions in the cluster that are missing.
+    pub denied: Mutex<BTreeSet<Denied>>,
 }
 
 /// All metrics of one tier.

@@ -1,4 +1,6 @@
-//! `bailey-proxy` from its start to its end: a folder, a tier, the edits of the folder, a signal.
+//! `bailey-proxy` from its start to its end: a folder or a cluster, a tier, what changes there, a signal.
+
+mod cluster;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +39,9 @@ pub enum ServeError {
     /// The last good configuration cannot be used either.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// There is no way to a cluster.
+    #[error("cannot make a client of the cluster: {0}; run in a pod with a service account, or set KUBECONFIG")]
+    Cluster(#[source] Box<kube::Error>),
     /// The system refuses to hand over signals.
     #[error("cannot wait for signals: {0}")]
     Signal(#[source] std::io::Error),
@@ -49,11 +54,23 @@ fn listed(problems: &[Problem]) -> String {
 /// Runs until a signal ends it.
 pub async fn serve(args: &Args) -> Result<(), ServeError> {
     let shutdown = signal::shutdown().map_err(ServeError::Signal)?;
-    let mut hangups =
+    let hangups =
         if args.logs_to_a_file() { Hangups::listen().map_err(ServeError::Signal)? } else { Hangups::ignore() };
-    let failed = |source| ServeError::Watch { folder: args.config.display().to_string(), source };
-    let config = Config::first(args)?;
-    let mut changes = watch::watch(&args.config).map_err(failed)?;
+    match &args.config {
+        Some(folder) => serve_folder(args, folder, shutdown, hangups).await,
+        None => cluster::serve(args, shutdown, hangups).await,
+    }
+}
+
+async fn serve_folder(
+    args: &Args,
+    folder: &Path,
+    shutdown: impl Future<Output = signal::Shutdown>,
+    mut hangups: Hangups,
+) -> Result<(), ServeError> {
+    let failed = |source| ServeError::Watch { folder: folder.display().to_string(), source };
+    let config = Config::first(args, folder)?;
+    let mut changes = watch::watch(folder).map_err(failed)?;
     let mut link = LinkFolder::watch(args.link.as_deref())?;
     let options = args.options()?;
     let board = options.board.clone();
@@ -73,7 +90,7 @@ pub async fn serve(args: &Args) -> Result<(), ServeError> {
                 tier.drain().await;
                 return Ok(());
             }
-            more = changes.next() => if more { reload(args, &tier, &board) },
+            more = changes.next() => if more { reload(args, folder, &tier, &board) },
             () = link.changed() => link.reload(&tier),
             () = hangups.next() => tier.reopen_log(),
         }
@@ -117,8 +134,8 @@ impl LinkFolder {
 }
 
 /// Takes over an edit; one with problems changes nothing.
-fn reload(args: &Args, tier: &TierHandle, board: &Board) {
-    let config = match Config::read(&args.config) {
+fn reload(args: &Args, folder: &Path, tier: &TierHandle, board: &Board) {
+    let config = match Config::read(folder) {
         Ok(config) => config,
         Err(problems) => {
             tier.count_rejected();
@@ -140,6 +157,15 @@ fn reload(args: &Args, tier: &TierHandle, board: &Board) {
     }
 }
 
+/// The objects of a last good configuration.
+fn kept_objects(last: disk::LastGood) -> Objects {
+    let mut objects = Objects::default();
+    for object in last.objects.into_iter().filter_map(|value| Object::from_value(value).ok()) {
+        objects.insert_any(object, None);
+    }
+    objects
+}
+
 /// Objects, and where they are from.
 struct Config {
     documents: Vec<Document>,
@@ -159,8 +185,8 @@ impl Config {
     }
 
     /// What to start with: the folder, or else the last good configuration.
-    fn first(args: &Args) -> Result<Self, ServeError> {
-        let problems = match Self::read(&args.config) {
+    fn first(args: &Args, folder: &Path) -> Result<Self, ServeError> {
+        let problems = match Self::read(folder) {
             Ok(config) => return Ok(config),
             Err(problems) => problems,
         };
@@ -174,10 +200,7 @@ impl Config {
             digest = last.digest,
             "the folder cannot be used: starting from the last good configuration"
         );
-        let mut objects = Objects::default();
-        for object in last.objects.into_iter().filter_map(|value| Object::from_value(value).ok()) {
-            objects.insert_any(object, None);
-        }
+        let objects = kept_objects(last);
         Ok(Self { documents: Vec::new(), objects, stale: true })
     }
 

@@ -2,8 +2,10 @@
 //!
 //! - [`file`]: a folder of YAML (local mode, tests, benchmarks)
 //! - [`watch`]: tells when that folder has changed
+//! - [`kubernetes`]: a cluster, watched by the tier itself
 //! - [`disk`]: the last good set, for a start when the source itself cannot be read
 
 pub mod disk;
 pub mod file;
+pub mod kubernetes;
 pub mod watch;

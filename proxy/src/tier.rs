@@ -9,6 +9,7 @@ mod options;
 mod ports;
 mod work;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -17,6 +18,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use bailey_kit::admin::{AdminError, AdminOptions, AdminServer};
+use bailey_kit::kube::Denied;
 use bailey_kit::readiness::Readiness;
 use bailey_kit::telemetry::{Destinations, Pipeline, Sink};
 use bailey_translate::{Diagnostic, Objects, Options};
@@ -114,61 +116,80 @@ impl Tier {
     /// Starts a tier with a first set of objects. Everything is bound when this returns. Call within a tokio runtime, which
     /// serves the admin port; the workers have threads and runtimes of their own.
     pub async fn start(options: TierOptions, objects: &Objects) -> Result<(TierHandle, Applied), StartError> {
-        let readiness = Readiness::new();
-        let (listed, live, bound) = (
-            readiness.task("objects are read"),
-            readiness.task("first table is live"),
-            readiness.task("listeners are bound"),
-        );
-        let link = options.link_security()?;
-        let (metrics, tenants) = (Metrics::new(), Tenants::new(options.workers));
-        let current: Arc<Current> = Arc::new(Current::from_pointee(Snapshot::default()));
-        let first = build(objects, &options.role.scope(), options.translation(), &current.load());
-        let admission = Admission::with_defaults();
-        let ports = Ports::new(&options, current.clone());
-        let reopen = Reopen::default();
-        let (log, sink) = options.start_log(&reopen)?;
-        let (spans, span_sink) = options.start_spans();
-        let (phase, follow) = watch::channel(DrainPhase::Serving);
-        let shown = Arc::new(Member {
-            role: options.role.clone(),
-            current: current.clone(),
-            metrics: metrics.clone(),
-            addresses: ArcSwap::default(),
-            issuer: options.issuer.clone(),
-        });
-        let mut handle = TierHandle {
-            current,
-            tenants,
-            metrics,
-            readiness,
-            admission,
-            ports: Mutex::new(ports),
-            link,
-            workers: Vec::new(),
-            phase,
-            admin: None,
-            log,
-            reopen,
-            shown,
-            spans: Some(spans),
-            options,
-        };
-        handle.start_workers(&follow, sink.as_ref(), &span_sink)?;
-        drop(span_sink);
-        listed.done();
-        let mut applied = handle.install(first);
+        let (mut handle, pending) = prepare(options)?;
+        let mut applied = handle.apply(objects);
         if let Some(refused) = applied.refused.pop() {
             return Err(refused);
         }
         handle.listen_for_links()?;
-        bound.done();
-        live.done();
-        handle.shown.addresses.store(Arc::new(handle.addresses()));
-        handle.options.board.join(&handle.shown);
+        pending.done();
+        handle.join_board();
         handle.start_admin().await?;
         Ok((handle, applied))
     }
+
+    /// Starts a tier whose objects are still on their way. Until the first [`TierHandle::apply`] it answers every request
+    /// with 503; it is ready when [`Pending::done`] says so.
+    pub async fn start_waiting(options: TierOptions) -> Result<(TierHandle, Pending), StartError> {
+        let (mut handle, pending) = prepare(options)?;
+        handle.listen_for_links()?;
+        handle.join_board();
+        handle.start_admin().await?;
+        Ok((handle, pending))
+    }
+}
+
+/// What a tier is still waiting for.
+#[derive(Debug)]
+pub struct Pending([bailey_kit::readiness::Guard; 3]);
+
+impl Pending {
+    /// A whole set of objects was read and is served, and every port is bound.
+    pub fn done(self) {
+        self.0.into_iter().for_each(bailey_kit::readiness::Guard::done);
+    }
+}
+
+/// A tier with workers that have nothing to serve yet.
+fn prepare(options: TierOptions) -> Result<(TierHandle, Pending), StartError> {
+    let readiness = Readiness::new();
+    let pending =
+        Pending(["objects are read", "first table is live", "listeners are bound"].map(|task| readiness.task(task)));
+    let link = options.link_security()?;
+    let current: Arc<Current> = Arc::new(Current::from_pointee(Snapshot::default()));
+    let ports = Ports::new(&options, current.clone());
+    let reopen = Reopen::default();
+    let (log, sink) = options.start_log(&reopen)?;
+    let (spans, span_sink) = options.start_spans();
+    let (phase, follow) = watch::channel(DrainPhase::Serving);
+    let metrics = Metrics::new();
+    let shown = Arc::new(Member {
+        role: options.role.clone(),
+        current: current.clone(),
+        metrics: metrics.clone(),
+        addresses: ArcSwap::default(),
+        issuer: options.issuer.clone(),
+    });
+    let mut handle = TierHandle {
+        current,
+        tenants: Tenants::new(options.workers),
+        metrics,
+        readiness,
+        admission: Admission::with_defaults(),
+        ports: Mutex::new(ports),
+        link,
+        workers: Vec::new(),
+        phase,
+        admin: None,
+        log,
+        reopen,
+        shown,
+        spans: Some(spans),
+        options,
+    };
+    handle.start_workers(&follow, sink.as_ref(), &span_sink)?;
+    drop(span_sink);
+    Ok((handle, pending))
 }
 
 impl TierHandle {
@@ -219,6 +240,12 @@ impl TierHandle {
     /// Notes whether the configuration is an old one from disk because its source cannot be read.
     pub fn set_stale(&self, stale: bool) {
         self.metrics.process.stale.store(u64::from(stale), Ordering::Relaxed);
+    }
+
+    /// Notes what keeps the source of objects from being complete, for metrics and `/readyz?verbose`.
+    pub fn note_troubles(&self, denied: BTreeSet<Denied>, notes: Vec<String>) {
+        *self.metrics.process.denied.lock().unwrap_or_else(PoisonError::into_inner) = denied;
+        self.readiness.note(notes);
     }
 
     /// Counts a configuration that could not be used at all.
@@ -285,6 +312,12 @@ impl TierHandle {
             },
         };
         self.metrics.scrape(self.options.role.labels(), sources)
+    }
+
+    /// Shows the tier on the page of its process.
+    fn join_board(&self) {
+        self.shown.addresses.store(Arc::new(self.addresses()));
+        self.options.board.join(&self.shown);
     }
 
     async fn start_admin(&mut self) -> Result<(), AdminError> {

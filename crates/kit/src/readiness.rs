@@ -14,6 +14,7 @@ pub struct Readiness {
 struct State {
     tasks: BTreeMap<&'static str, bool>,
     draining: bool,
+    notes: Vec<String>,
 }
 
 /// A task of the list; [`Guard::done`] ticks it off. A guard that is dropped undone leaves the process unready, which is the truth.
@@ -42,6 +43,12 @@ impl Readiness {
         Guard { readiness: self.clone(), name }
     }
 
+    /// What else there is to know, such as a permission that is missing; in place of what was noted before. It has no
+    /// influence on whether the process is ready.
+    pub fn note(&self, notes: Vec<String>) {
+        self.with(|state| state.notes = notes);
+    }
+
     /// From now on not ready, whatever is done: the process is leaving.
     pub fn drain(&self) {
         self.with(|state| state.draining = true);
@@ -61,6 +68,9 @@ impl Readiness {
             }
             if state.draining {
                 text.push_str("[-] not draining\n");
+            }
+            for note in &state.notes {
+                let _ = writeln!(text, "[!] {note}");
             }
             text
         })
@@ -86,6 +96,14 @@ mod tests {
         assert!(readiness.is_ready());
         readiness.drain();
         assert!(!readiness.is_ready() && readiness.report().contains("draining"));
+    }
+
+    #[test]
+    fn notes_are_shown_and_change_nothing() {
+        let readiness = Readiness::new();
+        readiness.note(vec!["a may not list routes in namespace b".to_owned()]);
+        assert!(readiness.is_ready());
+        assert_eq!(readiness.report(), "[!] a may not list routes in namespace b\n");
     }
 
     #[test]

@@ -88,6 +88,15 @@ macro_rules! kinds {
             $($field: Set<$kind>,)+
         }
 
+        impl Objects {
+            /// Every object as it would be written in YAML, such that [`Object::from_value`] reads it back.
+            pub fn to_values(&self) -> Vec<serde_json::Value> {
+                let mut values = Vec::new();
+                $(values.extend(self.$field.values().map(|entry| written(entry.object.as_ref())));)+
+                values
+            }
+        }
+
         $(impl Kind for $kind {
             const KIND: &'static str = $name;
             const GROUP: &'static str = $group;
@@ -224,6 +233,15 @@ pub(crate) fn key_of<T: Kind>(object: &T) -> Key {
     let namespace =
         if T::NAMESPACED { object.namespace().unwrap_or_else(|| "default".to_owned()) } else { String::new() };
     Key { namespace, name: object.name_any() }
+}
+
+/// An object as it would be written, without what only a server keeps about it.
+fn written<T: Kind>(object: &T) -> serde_json::Value {
+    let mut value = serde_json::to_value(object).expect("Kubernetes objects have string keys only");
+    if let Some(metadata) = value.get_mut("metadata").and_then(|metadata| metadata.as_object_mut()) {
+        metadata.remove("managedFields");
+    }
+    value
 }
 
 /// A digest of what a translation can depend on.

@@ -101,6 +101,11 @@ impl Scrape {
         text.family(&table::CONFIG_STALE).sample(&[], get(&process.stale));
         text.family(&table::CONFIG_DIAGNOSTICS).sample(&[], get(&process.diagnostics));
         text.family(&table::CONFIG_REJECTED).sample(&[], get(&process.rejected));
+        let denied = process.denied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut missing = text.family(&table::PERMISSION_MISSING);
+        for one in &denied {
+            missing.sample(&[&one.verb, &one.resource, &one.namespace, &one.subject], 1);
+        }
     }
 
     fn telemetry(&self, text: &mut Exposition) {

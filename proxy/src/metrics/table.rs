@@ -191,6 +191,8 @@ table! {
             "Problems in the configuration that is served";
         CONFIG_REJECTED: Counter "bailey_config_rejected" []
             "Configurations that could not be read at all; the one before is kept";
+        PERMISSION_MISSING: Gauge "bailey_permission_missing" ["verb", "resource", "namespace", "subject"]
+            "1 for each permission in the cluster that the tier needs and does not have";
     }
     Telemetry {
         LOG_WRITTEN: Counter "bailey_access_log_lines" []

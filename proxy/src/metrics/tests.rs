@@ -138,3 +138,19 @@ fn a_sampled_request_stands_for_its_bucket() {
     assert!(format!("{line}\n").ends_with(exemplar), "{text}");
     assert_eq!(text.matches(" # {").count(), 1, "{text}");
 }
+
+#[test]
+fn a_missing_permission_is_told_until_it_is_given() {
+    let metrics = Metrics::new();
+    let denied = bailey_kit::kube::Denied {
+        verb: "list".to_owned(),
+        resource: "services".to_owned(),
+        namespace: "team-a".to_owned(),
+        subject: "u".to_owned(),
+    };
+    metrics.process.denied.lock().unwrap().insert(denied);
+    let line = r#"bailey_permission_missing{verb="list",resource="services",namespace="team-a",subject="u"} 1"#;
+    assert!(scraped(&metrics, Vec::new()).contains(line));
+    metrics.process.denied.lock().unwrap().clear();
+    assert!(!scraped(&metrics, Vec::new()).contains("permission_missing{"));
+}

@@ -1,6 +1,6 @@
 //! What holds for a whole tier, read from its `TierConfig`; a tier alone may have one named after its Gateway.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 
 use bailey_crds::{
@@ -27,11 +27,13 @@ pub struct Settings {
     pub tracing: Option<Tracing>,
     /// Limits of the tier.
     pub limits: TierLimits,
+    /// Ports as declared → ports as bound, where something in front maps one to the other: clients see the former.
+    pub bind_ports: BTreeMap<u16, u16>,
 }
 
 impl Hash for Settings {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.front, self.tenants, self.forwarded, &self.access_log, &self.tracing).hash(state);
+        (&self.front, self.tenants, self.forwarded, &self.access_log, &self.tracing, &self.bind_ports).hash(state);
         // The limits are numbers all through; their text stands for them.
         format!("{:?}", self.limits).hash(state);
     }
@@ -66,6 +68,7 @@ impl Settings {
             access_log: spec.access_log.as_ref().map(log_options),
             tracing: Tracing::of(spec),
             limits: spec.limits,
+            bind_ports: spec.listeners.iter().filter_map(|l| Some((l.port, l.bind_port?))).collect(),
         }
     }
 }

@@ -85,7 +85,9 @@ impl Ports {
         }
         let mut refused = Vec::new();
         for listener in change.opened {
-            let port = self.options.ports.get(&listener.port).copied().unwrap_or(listener.port);
+            // What is mapped here is how clients reach the port; what the tier's configuration maps is undone before it.
+            let mapped = self.current.load().settings.bind_ports.get(&listener.port).copied();
+            let port = self.options.ports.get(&listener.port).copied().or(mapped).unwrap_or(listener.port);
             match self.bind(port) {
                 Err((address, source)) => {
                     refused.push(StartError::Listen { address, listener: listener.name.to_string(), source });
@@ -102,7 +104,7 @@ impl Ports {
                                 listener: listener.clone(),
                                 socket,
                                 tls: tls.clone(),
-                                port: address.port(),
+                                port: if mapped == Some(address.port()) { port } else { address.port() },
                             },
                         );
                     }

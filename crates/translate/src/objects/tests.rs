@@ -96,3 +96,21 @@ fn fields_that_a_topology_does_not_have_are_listed_by_path() {
     found.sort();
     assert_eq!(found, ["spec.innner", "spec.outer.listeners[0].host", "spec.tenants[0].hostname"]);
 }
+
+#[test]
+fn objects_that_are_written_out_read_back_the_same() {
+    let mut objects = Objects::default();
+    for value in [
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "n"}, "spec": {"ports": [{"port": 80}]}}),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}),
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "r", "namespace": "n"}, "spec": {}}),
+        json!({"apiVersion": "bailey.dev/v1alpha1", "kind": "TierConfig", "metadata": {"name": "t", "namespace": "n"}, "spec": {"role": "Outer"}}),
+    ] {
+        objects.insert_any(Object::from_value(value).unwrap(), None);
+    }
+    let mut again = Objects::default();
+    for value in objects.to_values() {
+        again.insert_any(Object::from_value(value).unwrap(), None);
+    }
+    assert_eq!((again.to_values().len(), again.digest()), (4, objects.digest()));
+}

@@ -1,0 +1,173 @@
+//! A tier in a cluster: its objects are watched, and the last good ones kept on disk for a start without the API server.
+//!
+//! Decides what is served when: whole sets of objects; before the first one, after a while, the last good one from disk;
+//! and never nothing in place of something.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use bailey_kit::kube::use_provider;
+use bailey_kit::signal::{Hangups, Shutdown};
+use bailey_translate::{Diagnostic, Objects, Severity};
+use kube::Client;
+use tokio::time::{Instant, sleep_until};
+
+use super::{LinkFolder, ServeError, kept_objects};
+use crate::args::Args;
+use crate::source::disk;
+use crate::source::kubernetes::{Source, View};
+use crate::tier::{Applied, Pending, Tier, TierHandle};
+
+/// How long the API server has before the last good configuration is served.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The least time between two writes of the last good configuration.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+
+pub(super) async fn serve(
+    args: &Args,
+    shutdown: impl Future<Output = Shutdown>,
+    mut hangups: Hangups,
+) -> Result<(), ServeError> {
+    use_provider();
+    let client = Client::try_default().await.map_err(|error| ServeError::Cluster(Box::new(error)))?;
+    let options = args.options()?;
+    let namespace = args.namespace.clone().unwrap_or_default();
+    let mut source = Source::start(client, options.role.clone(), namespace);
+    let mut link = LinkFolder::watch(args.link.as_deref())?;
+    let (tier, pending) = Tier::start_waiting(options).await?;
+    let mut serving =
+        Serving { tier, pending: Some(pending), whole: false, live: false, keep_at: None, told: Told::default() };
+    let mut shutdown = std::pin::pin!(shutdown);
+    let patience = Instant::now() + PATIENCE;
+    let far = || Instant::now() + Duration::from_hours(1);
+    loop {
+        let keep_at = serving.keep_at.unwrap_or_else(far);
+        tokio::select! {
+            signal = &mut shutdown => {
+                tracing::info!(signal = signal.as_str(), "draining");
+                serving.tier.drain().await;
+                return Ok(());
+            }
+            () = source.changed() => serving.take(source.view()),
+            () = link.changed() => link.reload(&serving.tier),
+            () = hangups.next() => serving.tier.reopen_log(),
+            () = sleep_until(patience), if !serving.live => {
+                serving.fall_back(args.last_good.as_deref());
+                // Once is enough: from here on the API server is waited for, and what it tells is news.
+                serving.live = true;
+            }
+            () = sleep_until(keep_at) => serving.keep(args.last_good.as_deref(), source.view().objects).await,
+        }
+    }
+}
+
+/// A tier and what has been said about it.
+struct Serving {
+    tier: TierHandle,
+    pending: Option<Pending>,
+    /// A whole set of objects came from the cluster.
+    whole: bool,
+    /// Some set of objects is served, or there is none to fall back to.
+    live: bool,
+    keep_at: Option<Instant>,
+    told: Told,
+}
+
+/// What is in the log already.
+#[derive(Default)]
+struct Told {
+    troubles: BTreeSet<String>,
+    diagnostics: BTreeSet<Diagnostic>,
+}
+
+impl Serving {
+    /// What the watches know now.
+    fn take(&mut self, view: View) {
+        self.say_troubles(&view.troubles);
+        self.tier.note_troubles(view.denied, view.troubles);
+        // The first set must be whole. Later a new list that cannot be read yet holds up nothing else; and when the tier's
+        // own configuration is gone, what it said last still holds.
+        if !(view.complete || (self.whole && view.configured)) {
+            return;
+        }
+        let applied = self.tier.apply(&view.objects);
+        self.say(&applied);
+        if view.complete {
+            self.whole = true;
+            self.tier.set_stale(false);
+            if applied.refused.is_empty()
+                && let Some(pending) = self.pending.take()
+            {
+                pending.done();
+                tracing::info!("every list is read: ready");
+            }
+            self.live = true;
+            self.keep_at.get_or_insert_with(|| Instant::now() + KEEP_EVERY);
+        }
+    }
+
+    /// Serves the last good configuration, if there is one.
+    fn fall_back(&mut self, path: Option<&Path>) {
+        let last = match path.map(disk::load).transpose() {
+            Ok(last) => last.flatten(),
+            Err(error) => return tracing::error!("{error}"),
+        };
+        let Some(last) = last else {
+            return tracing::warn!("not every list could be read yet, and there is no last good configuration");
+        };
+        tracing::warn!(
+            version = last.version,
+            digest = last.digest,
+            "not every list could be read yet: serving the last good configuration"
+        );
+        let applied = self.tier.apply(&kept_objects(last));
+        self.say(&applied);
+        self.tier.set_stale(true);
+        if let Some(pending) = self.pending.take() {
+            pending.done();
+        }
+    }
+
+    /// Keeps what is served now for a start without the API server. That it cannot be kept is said, and nothing else:
+    /// serving goes on.
+    async fn keep(&mut self, path: Option<&Path>, objects: Objects) {
+        self.keep_at = None;
+        let Some(path) = path.map(Path::to_owned) else { return };
+        let digest = format!("{:032x}", self.tier.snapshot().digest);
+        let written = tokio::task::spawn_blocking(move || disk::save(&path, &objects.to_values(), &digest)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!("{error}");
+        }
+    }
+
+    fn say_troubles(&mut self, troubles: &[String]) {
+        let now: BTreeSet<String> = troubles.iter().cloned().collect();
+        for new in now.difference(&self.told.troubles) {
+            tracing::error!("{new}");
+        }
+        for over in self.told.troubles.difference(&now) {
+            tracing::info!("over: {over}");
+        }
+        self.told.troubles = now;
+    }
+
+    /// Each diagnostic once, when it is new.
+    fn say(&mut self, applied: &Applied) {
+        for refused in &applied.refused {
+            tracing::error!("{refused}");
+        }
+        let now: BTreeSet<Diagnostic> = applied.diagnostics.iter().cloned().collect();
+        for new in now.difference(&self.told.diagnostics) {
+            match new.severity() {
+                Severity::Error => tracing::error!("{new}"),
+                Severity::Warning => tracing::warn!("{new}"),
+                Severity::Info => tracing::info!("{new}"),
+            }
+        }
+        self.told.diagnostics = now;
+        if applied.changed {
+            tracing::info!(generation = self.tier.snapshot().generation, "configuration is live");
+        }
+    }
+}
