@@ -78,18 +78,26 @@ law: ## The dependency law of docs/architecture.md
 .PHONY: generated
 generated: ## Fail when a generated file is out of date
 	$(CARGO) run --quiet --package bailey-crds --bin crdgen -- --check
+	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(CARGO) run --quiet --package bailey -- generate install --out "$$folder" \
+	  && for file in $$(cd "$$folder" && find . -type f); do \
+	    diff "$$folder/$$file" "$$file" >/dev/null || { echo "$$file is out of date; run make manifests"; exit 1; }; done
 	@for page in $(PAGES); do $(CARGO) run --quiet --package bailey -- generate $$page | diff - docs/$$page.md \
 	  || { echo "docs/$$page.md is out of date; run make manifests"; exit 1; }; done
 
 .PHONY: manifests
 manifests: ## Write the generated files again
 	$(CARGO) run --quiet --package bailey-crds --bin crdgen
+	$(CARGO) run --quiet --package bailey -- generate install --out .
 	@for page in $(PAGES); do $(CARGO) run --quiet --package bailey -- generate $$page > docs/$$page.md; done
 
 .PHONY: golden
 golden: ## Rewrite the golden outputs under tests/golden (look at the diff)
 	BAILEY_GOLDEN=write $(CARGO) test --quiet --package bailey-translate --test golden
 	BAILEY_GOLDEN=write $(CARGO) test --quiet --package bailey-operator --test render
+
+.PHONY: validate
+validate: ## Check everything that is applied to a cluster against the schemas of the oldest and the newest Kubernetes
+	tests/manifests/run
 
 .PHONY: deny
 deny: ## Licences, duplicate versions and sources of dependencies (needs cargo-deny)

@@ -116,6 +116,10 @@ words! {
         NamespaceNotFound,
         /// An object of the name exists and is not ours.
         NameConflict,
+        /// Another controller keeps changing an object of ours.
+        Contested,
+        /// The API server refused or did not answer; it is tried again.
+        ClusterFailing,
         /// A permission is missing; the message names verb, resource, namespace and subject.
         PermissionMissing,
         /// Not every proxy is ready.

@@ -5,16 +5,32 @@
 //!                        └ ledger: who has which hostname       └ link: certificates between the tiers
 //! ```
 //!
-//! `validate`, `ledger`, `render`, `link::decide`, `permissions` and `status` are pure: the same world gives the same
+//! `validate`, `ledger`, `render`, `drift`, `link`, `permissions`, `workload` and `status` are pure: the same world gives the same
 //! answer, and nothing is remembered between two rounds that could not be read again from the cluster. `observe`, `apply`,
-//! `report` and `leader` do I/O and decide nothing about tiers.
+//! `hostnames`, `certificates`, `report` and `run` do I/O and decide nothing about tiers.
 
+pub mod apply;
+pub mod args;
+pub mod cage;
+pub mod certificates;
+pub mod drift;
+pub mod failure;
+pub mod hostnames;
+pub mod install;
 pub mod labels;
 pub mod ledger;
 pub mod link;
 pub mod manifest;
+pub mod metrics;
 pub mod names;
+pub mod observe;
+pub mod permissions;
 pub mod problem;
+pub mod reconcile;
 pub mod render;
+pub mod report;
+pub mod run;
+pub mod status;
 pub mod tier;
 pub mod validate;
+pub mod workload;

@@ -175,7 +175,7 @@ impl Manifests<Rendered> {
         topology: &ValidTopology,
         child: Child,
         at: At<'_>,
-        labels: Labels,
+        labels: &Labels,
         content: &T,
     ) {
         let mut object = serde_json::to_value(content).expect("Kubernetes objects have string keys only");

@@ -2,6 +2,8 @@
 //!
 //! `BAILEY_GOLDEN=write` writes the golden files again (`make golden`).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +87,7 @@ fn topologies_are_rendered_as_the_golden_files_say() {
         assert_eq!(rendering.problems, [], "{}", path.display());
         let bindings = valid.bindings.iter().map(|resolved| binding(&valid, resolved));
         let objects = rendering.manifests.iter().map(|manifest| manifest.object.clone()).chain(bindings);
-        let text: String = objects.map(|object| format!("---\n{}", bailey_crds::yaml(&object))).collect();
+        let text = objects.fold(String::new(), |text, object| text + "---\n" + &bailey_crds::yaml(&object));
         let expected = path.with_extension("rendered");
         if write {
             fs::write(&expected, &text).unwrap();
@@ -94,6 +96,22 @@ fn topologies_are_rendered_as_the_golden_files_say() {
         assert!(before == text, "{} is not what is rendered now; look at `make golden`", expected.display());
     }
     assert!(cases >= 3, "the golden files are not where they should be");
+}
+
+#[test]
+fn the_sample_for_a_cluster_is_rendered_without_a_problem() {
+    let text = fs::read_to_string(folder().join("../../../samples/cluster/two-tenants.yaml")).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let topology = documents.iter().find(|document| document["kind"] == "IngressTopology").unwrap();
+    let (valid, rendering) = rendered(&serde_json::from_value(topology.clone()).unwrap(), Objects::default());
+    assert_eq!((valid.diagnostics.len(), rendering.problems.len()), (0, 0));
+    for route in documents.iter().filter(|document| document["kind"] == "HTTPRoute") {
+        let hosts = route["spec"]["hostnames"].as_array().unwrap();
+        assert!(
+            hosts.iter().all(|host| valid.bindings.iter().any(|one| one.spec.hostname.as_str() == host)),
+            "{route}"
+        );
+    }
 }
 
 #[test]

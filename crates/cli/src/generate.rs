@@ -2,6 +2,7 @@
 
 mod access_log;
 mod cli;
+mod install;
 mod metrics;
 
 use std::io::{self, Write};
@@ -19,6 +20,12 @@ use crate::output::{Exit, Failure, Outcome};
 pub enum Generate {
     /// The custom resource definitions, as one YAML stream.
     Crd,
+    /// Everything that is installed in a cluster, as one YAML stream, or as the files of config/ and dist/ in a folder.
+    Install {
+        /// Folder to write config/ and dist/ into.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// The table of everything that can be reported about an object, as Markdown.
     Diagnostics,
     /// The fields of the access log, as Markdown.
@@ -98,6 +105,8 @@ pub fn run(what: &Generate) -> Outcome {
 pub fn generate(what: &Generate, out: &mut impl Write) -> Result<(), GenerateError> {
     match what {
         Generate::Crd => crds(out),
+        Generate::Install { out: None } => install::stream(out),
+        Generate::Install { out: Some(folder) } => install::files(folder),
         Generate::Diagnostics => diagnostics(out),
         Generate::AccessLog => out.write_all(access_log::page().as_bytes()).map_err(stdout),
         Generate::Cli => out.write_all(cli::page().as_bytes()).map_err(stdout),
@@ -167,6 +176,18 @@ mod tests {
         for kind in ["IngressTopology", "TierConfig", "HostnameBinding"] {
             assert!(yaml.contains(&format!("kind: \"{kind}\"")), "{kind} is missing");
         }
+    }
+
+    #[test]
+    fn the_installation_is_the_same_in_one_stream_and_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        generate(&Generate::Install { out: Some(folder.path().to_owned()) }, &mut Vec::new()).unwrap();
+        let file = |path: &str| std::fs::read_to_string(folder.path().join(path)).unwrap();
+        let stream = text(&Generate::Install { out: None });
+        assert_eq!(file("dist/install.yaml"), stream);
+        let operator = file("config/manager/operator.yaml");
+        let first = operator.split("---\n").nth(1).unwrap();
+        assert!(stream.contains(first) && stream.contains("kind: \"CustomResourceDefinition\""));
     }
 
     #[test]

@@ -37,5 +37,11 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, out: &mut Manifests<Ren
         }),
         ..HorizontalPodAutoscaler::default()
     };
-    out.add(topology, Child::HorizontalPodAutoscaler, At::new(&tier.namespace, &tier.name), tier.labels(), &autoscaler);
+    out.add(
+        topology,
+        Child::HorizontalPodAutoscaler,
+        At::new(&tier.namespace, &tier.name),
+        &tier.labels(),
+        &autoscaler,
+    );
 }

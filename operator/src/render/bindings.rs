@@ -19,7 +19,7 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, facts: &Facts, out: &mu
             let name = names::child(&whose.name, role.suffix);
             let binding =
                 RoleBinding { role_ref: role_ref(role), subjects: Some(vec![account(whose)]), ..Default::default() };
-            out.add(topology, Child::RoleBinding, At::new(namespace, &name), whose.labels(), &binding);
+            out.add(topology, Child::RoleBinding, At::new(namespace, &name), &whose.labels(), &binding);
         }
     };
     if tier.tenant.is_none() {
@@ -34,7 +34,7 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, facts: &Facts, out: &mu
     let name = names::cluster_child(&topology.name, &tier.name, CLASSES.suffix);
     let binding =
         ClusterRoleBinding { role_ref: role_ref(&CLASSES), subjects: Some(vec![account(tier)]), ..Default::default() };
-    out.add(topology, Child::ClusterRoleBinding, At::new("", &name), tier.labels(), &binding);
+    out.add(topology, Child::ClusterRoleBinding, At::new("", &name), &tier.labels(), &binding);
 }
 
 fn role_ref(role: &FixedRole) -> RoleRef {

@@ -19,9 +19,9 @@ pub(super) fn add(topology: &ValidTopology, facts: &Facts, out: &mut Manifests<R
         "controller": INGRESS_CONTROLLER,
         "parameters": {"apiGroup": "bailey.dev", "kind": "IngressTopology", "name": topology.name, "scope": "Cluster"},
     }});
-    out.add(topology, Child::IngressClass, at, labels.clone(), &ingress);
+    out.add(topology, Child::IngressClass, at, &labels, &ingress);
     if facts.gateway_api {
         let gateway = json!({"spec": {"controllerName": CONTROLLER, "parametersRef": parameters("group")}});
-        out.add(topology, Child::GatewayClass, at, labels, &gateway);
+        out.add(topology, Child::GatewayClass, at, &labels, &gateway);
     }
 }

@@ -22,5 +22,5 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, out: &mut Manifests<Ren
         }),
         ..PodDisruptionBudget::default()
     };
-    out.add(topology, Child::PodDisruptionBudget, At::new(&tier.namespace, &tier.name), tier.labels(), &budget);
+    out.add(topology, Child::PodDisruptionBudget, At::new(&tier.namespace, &tier.name), &tier.labels(), &budget);
 }

@@ -25,7 +25,7 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, facts: &Facts, out: &mu
         return;
     }
     let gateway = json!({"spec": {"gatewayClassName": topology.name, "listeners": listeners}});
-    out.add(topology, Child::Gateway, At::new(home, &topology.name), tier.labels(), &gateway);
+    out.add(topology, Child::Gateway, At::new(home, &topology.name), &tier.labels(), &gateway);
 }
 
 fn gateway_listener(listener: &TierListener, tier: &Tier) -> Option<Value> {

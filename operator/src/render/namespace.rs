@@ -13,5 +13,5 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, out: &mut Manifests<Ren
     let restricted = ["enforce", "audit", "warn"]
         .map(|mode| (format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned()));
     labels.extend(BTreeMap::from(restricted));
-    out.add(topology, Child::Namespace, At::new("", &tier.namespace), labels, &Namespace::default());
+    out.add(topology, Child::Namespace, At::new("", &tier.namespace), &labels, &Namespace::default());
 }

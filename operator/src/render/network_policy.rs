@@ -36,7 +36,7 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, out: &mut Manifests<Ren
         }),
         ..NetworkPolicy::default()
     };
-    out.add(topology, Child::NetworkPolicy, At::new(&tier.namespace, &tier.name), tier.labels(), &policy);
+    out.add(topology, Child::NetworkPolicy, At::new(&tier.namespace, &tier.name), &tier.labels(), &policy);
 }
 
 fn egress(topology: &ValidTopology, tier: &Tier) -> Vec<NetworkPolicyEgressRule> {

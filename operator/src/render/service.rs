@@ -20,7 +20,7 @@ fn internal(tier: &str) -> String {
 
 pub(super) fn add(topology: &ValidTopology, tier: &Tier, out: &mut Manifests<Rendered>) {
     let mut put = |name: &str, service: &Service| {
-        out.add(topology, Child::Service, At::new(&tier.namespace, name), tier.labels(), service);
+        out.add(topology, Child::Service, At::new(&tier.namespace, name), &tier.labels(), service);
     };
     if tier.tenant.is_some() {
         // The outer tier balances over the endpoints itself and needs no address of the Service.

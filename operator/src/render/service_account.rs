@@ -8,5 +8,5 @@ use crate::validate::ValidTopology;
 
 pub(super) fn add(topology: &ValidTopology, tier: &Tier, out: &mut Manifests<Rendered>) {
     let account = ServiceAccount { automount_service_account_token: Some(false), ..ServiceAccount::default() };
-    out.add(topology, Child::ServiceAccount, At::new(&tier.namespace, &tier.name), tier.labels(), &account);
+    out.add(topology, Child::ServiceAccount, At::new(&tier.namespace, &tier.name), &tier.labels(), &account);
 }

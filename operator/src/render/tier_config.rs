@@ -8,5 +8,5 @@ use crate::validate::ValidTopology;
 
 pub(super) fn add(topology: &ValidTopology, tier: &Tier, out: &mut Manifests<Rendered>) {
     let config = TierConfig::new(&tier.name, tier.config.clone());
-    out.add(topology, Child::TierConfig, At::new(&tier.namespace, &tier.name), tier.labels(), &config);
+    out.add(topology, Child::TierConfig, At::new(&tier.namespace, &tier.name), &tier.labels(), &config);
 }

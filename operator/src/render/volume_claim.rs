@@ -34,5 +34,5 @@ pub(super) fn add(topology: &ValidTopology, out: &mut Manifests<Rendered>) {
     let name = name(&tier.name);
     let owned = volume.reclaim_policy == ReclaimPolicy::Delete;
     let at = At { namespace: &tier.namespace, name: &name, owned };
-    out.add(topology, Child::PersistentVolumeClaim, at, tier.labels(), &claim);
+    out.add(topology, Child::PersistentVolumeClaim, at, &tier.labels(), &claim);
 }

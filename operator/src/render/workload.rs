@@ -1,4 +1,4 @@
-//! The proxies of a tier: a Deployment, or a DaemonSet where they use the nodes' own ports.
+//! The proxies of a tier: a Deployment, or a `DaemonSet` where they use the nodes' own ports.
 //!
 //! A roll never takes a proxy away before another is ready, except where a volume with one writer, or the nodes' ports,
 //! do not let two run at once.
@@ -34,7 +34,7 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, facts: &Facts, out: &mu
             spec: Some(DaemonSetSpec { selector, template, update_strategy: Some(update), ..DaemonSetSpec::default() }),
             ..DaemonSet::default()
         };
-        return out.add(topology, Child::DaemonSet, at, tier.labels(), &set);
+        return out.add(topology, Child::DaemonSet, at, &tier.labels(), &set);
     }
     let single_writer = tier.tenant.is_none() && topology.volume().is_some();
     let deployment = Deployment {
@@ -50,7 +50,7 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, facts: &Facts, out: &mu
         }),
         ..Deployment::default()
     };
-    out.add(topology, Child::Deployment, at, tier.labels(), &deployment);
+    out.add(topology, Child::Deployment, at, &tier.labels(), &deployment);
 }
 
 fn recreate() -> DeploymentStrategy {

@@ -142,7 +142,7 @@ fn a_sampled_request_stands_for_its_bucket() {
 #[test]
 fn a_missing_permission_is_told_until_it_is_given() {
     let metrics = Metrics::new();
-    let denied = bailey_kit::kube::Denied {
+    let denied = Denied {
         verb: "list".to_owned(),
         resource: "services".to_owned(),
         namespace: "team-a".to_owned(),

@@ -1,0 +1,188 @@
+//! The operator from its start to its end: watches, a leader, looks at topologies, a signal.
+//!
+//! Every replica watches, so that one that becomes leader knows everything already; only the leader writes. A replica that
+//! loses the lease ends, since it cannot know how long it went on without it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailey_kit::admin::{AdminError, AdminOptions, AdminServer};
+use bailey_kit::kube::use_provider;
+use bailey_kit::readiness::Readiness;
+use bailey_kit::signal;
+use jiff::Timestamp;
+use kube::Client;
+use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::apply::Cluster;
+use crate::args::Args;
+use crate::labels::MANAGER;
+use crate::metrics::Metrics;
+use crate::observe::{Observed, observe};
+use crate::reconcile::{Reconciler, Settings};
+use crate::report::Reporter;
+
+/// What changes within this time is looked at together.
+const SETTLE: Duration = Duration::from_millis(50);
+/// Seconds a lease holds without being renewed, and how long before its end it is renewed.
+const LEASE_SECONDS: u64 = 15;
+const LEASE_GRACE: u64 = 5;
+/// How long giving back the lease may take.
+const RELEASE: Duration = Duration::from_secs(3);
+
+/// Why the operator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no way to a cluster.
+    #[error("cannot make a client of the cluster: {0}; run in a pod with a service account, or set KUBECONFIG")]
+    Client(#[source] Box<kube::Error>),
+    /// The admin port cannot be had.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The lease cannot be asked for.
+    #[error("cannot take part in the choice of a leader: {0}")]
+    Lease(#[source] Box<LeaseManagerError>),
+    /// Another replica leads now.
+    #[error("the lease was lost: another replica leads now")]
+    LeaseLost,
+    /// The system refuses to hand over signals.
+    #[error("cannot wait for signals: {0}")]
+    Signal(#[source] std::io::Error),
+}
+
+/// Runs until a signal or the loss of the lease ends it.
+pub async fn run(args: Args) -> Result<(), RunError> {
+    use_provider();
+    let shutdown = signal::shutdown().map_err(RunError::Signal)?;
+    let client = Client::try_default().await.map_err(|error| RunError::Client(Box::new(error)))?;
+    let (metrics, observed, readiness) =
+        (Arc::new(Metrics::default()), Arc::new(Observed::default()), Readiness::new());
+    let _admin = admin(&args, &metrics, &readiness).await?;
+    let mut listed = Some(readiness.task("every list is read"));
+    let watches = observe(&client, &observed);
+    let (mut leading, lease) = lease(&client, &args).await?.watch().await;
+    let cluster = Cluster { client: client.clone(), observed: observed.clone(), metrics: metrics.clone() };
+    let settings = Settings { namespace: args.namespace, proxy_image: args.proxy_image };
+    let mut looks = Looks {
+        reconciler: Reconciler::new(cluster, settings, Reporter::new(client, args.identity, metrics.clone())),
+        observed: observed.clone(),
+        due: BTreeMap::new(),
+    };
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut led = false;
+    let outcome = loop {
+        if observed.is_complete()
+            && let Some(listed) = listed.take()
+        {
+            listed.done();
+            looks.complete();
+        }
+        readiness.note(observed.troubles());
+        let may = led && listed.is_none();
+        let next = looks.next();
+        tokio::select! {
+            signal = &mut shutdown => {
+                tracing::info!(signal = signal.as_str(), "ending");
+                break Ok(());
+            }
+            changed = leading.changed() => {
+                let leads = changed.is_ok() && *leading.borrow_and_update();
+                metrics.set_leader(leads);
+                if led && !leads {
+                    break Err(RunError::LeaseLost);
+                }
+                led = leads;
+                observed.mark_all();
+            }
+            () = observed.changed.notified() => {
+                tokio::time::sleep(SETTLE).await;
+                if led { looks.changed(may).await; }
+            }
+            () = sleep_until(next), if may => looks.look().await,
+        }
+    };
+    drop(watches);
+    // The lease is given back, so that another replica need not wait for its end.
+    drop(leading);
+    if timeout(RELEASE, lease).await.is_err() {
+        tracing::warn!("the lease could not be given back; it ends by itself");
+    }
+    outcome
+}
+
+/// Health and metrics.
+async fn admin(args: &Args, metrics: &Arc<Metrics>, readiness: &Arc<Readiness>) -> Result<AdminServer, AdminError> {
+    let metrics = metrics.clone();
+    let options = AdminOptions {
+        readiness: readiness.clone(),
+        metrics: Arc::new(move || metrics.render()),
+        pages: None,
+        token: None,
+    };
+    AdminServer::start(args.admin, options).await
+}
+
+/// The part in the choice of a leader.
+async fn lease(client: &Client, args: &Args) -> Result<LeaseManager, RunError> {
+    LeaseManagerBuilder::new(client.clone(), MANAGER)
+        .with_namespace(&args.namespace)
+        .with_identity(&args.identity)
+        .with_duration(LEASE_SECONDS)
+        .with_grace(LEASE_GRACE)
+        .with_field_manager(MANAGER)
+        .build()
+        .await
+        .map_err(|error| RunError::Lease(Box::new(error)))
+}
+
+/// Which topology is looked at when.
+struct Looks {
+    reconciler: Reconciler,
+    observed: Arc<Observed>,
+    due: BTreeMap<String, Instant>,
+}
+
+impl Looks {
+    /// When the next is due.
+    fn next(&self) -> Instant {
+        self.due.values().min().copied().unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
+    }
+
+    /// Every list has been read.
+    fn complete(&self) {
+        self.reconciler.unblocked();
+        self.observed.mark_all();
+    }
+
+    /// What has changed is due now. While not every list can be read nothing is done, but missing permissions are said.
+    async fn changed(&mut self, complete: bool) {
+        if !complete {
+            return self.reconciler.blocked(&self.observed.world(), Timestamp::now()).await;
+        }
+        let dirty = self.observed.take_dirty();
+        let world = self.observed.world();
+        self.due.retain(|name, _| world.topologies.contains_key(name));
+        self.reconciler.retain(&world);
+        let changed = world.topologies.keys().filter(|name| dirty.all || dirty.names.contains(*name));
+        for name in changed {
+            self.due.insert(name.clone(), Instant::now());
+        }
+    }
+
+    /// Looks at all that are due.
+    async fn look(&mut self) {
+        let now = Instant::now();
+        let due: Vec<String> = self.due.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+        for name in due {
+            let world = self.observed.world();
+            let Some(topology) = world.topologies.get(&name) else {
+                self.due.remove(&name);
+                continue;
+            };
+            let again = self.reconciler.look(&world, topology, Timestamp::now()).await;
+            self.due.insert(name, Instant::now() + again);
+        }
+    }
+}
