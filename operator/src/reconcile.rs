@@ -165,12 +165,7 @@ async fn round(
         valid.tiers().map(found).collect()
     };
     let before = workloads(world);
-    let facts = Facts {
-        inner_image: settings.proxy_image.clone(),
-        outer_image: workload::outer_image(&settings.proxy_image, before[0].as_ref(), &before[1..]),
-        namespaces: world.namespaces.all::<Namespace>().map(|(key, _)| key.name.clone()).collect(),
-        gateway_api: !world.absent.contains(&Child::Gateway),
-    };
+    let facts = facts(world, &settings.proxy_image, &before);
     let rendering = render(&valid, &facts);
     problems.extend(rendering.problems);
     let lacking = permissions::missing(&rendering.manifests, &world.roles);
@@ -203,6 +198,17 @@ async fn round(
         status: status::status(previous, &known, now),
         again: outcome.again || transient || certified.until.is_none(),
         next: next.map(|next| next + Duration::from_secs(1)),
+    }
+}
+
+/// What is known of the cluster, for rendering.
+fn facts(world: &World, image: &str, workloads: &[Option<Workload>]) -> Facts {
+    let (outer, inners) = workloads.split_first().map_or((None, workloads), |(outer, inners)| (outer.as_ref(), inners));
+    Facts {
+        inner_image: image.to_owned(),
+        outer_image: workload::outer_image(image, outer, inners),
+        namespaces: world.namespaces.all::<Namespace>().map(|(key, _)| key.name.clone()).collect(),
+        gateway_api: !world.absent.contains(&Child::Gateway),
     }
 }
 
