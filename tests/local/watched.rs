@@ -58,7 +58,9 @@ async fn both_tiers_log_a_request_under_one_id_and_without_secrets() {
 async fn admin(local: &Local, path: &str) -> String {
     let address = local.fronts().next().unwrap().1.admin_address().unwrap();
     let mut tcp = tokio::net::TcpStream::connect(address).await.unwrap();
-    tcp.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    tcp.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut text = String::new();
     tcp.read_to_string(&mut text).await.unwrap();
     text

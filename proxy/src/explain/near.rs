@@ -8,7 +8,7 @@ const MOST: usize = 3;
 /// Those of `known` that somebody who typed `asked` may have meant, the nearest first.
 pub(super) fn nearest<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     let asked = asked.to_ascii_lowercase();
-    let allowed = (asked.len() / 5).clamp(1, 4);
+    let allowed = (asked.len() / 6).clamp(1, 3);
     let mut near: Vec<(usize, &str)> = known
         .filter(|name| name.len().abs_diff(asked.len()) <= allowed)
         .map(|name| (strsim::osa_distance(&asked, &name.to_ascii_lowercase()), name))

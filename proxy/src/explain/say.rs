@@ -16,6 +16,8 @@ use crate::tier::Role;
 
 /// The id of a request that exists only here.
 pub(super) const NEW_ID: [u8; 16] = [0; 16];
+/// What stands for a value that is another one for each request.
+pub(super) const MADE: &str = "(made for each request)";
 
 /// `outer tier of main`.
 pub(super) fn tier(role: &Role) -> String {
@@ -155,8 +157,10 @@ pub(super) fn text(bytes: &[u8]) -> String {
 
 /// A field's value as it is shown.
 pub(super) fn field(name: &[u8], value: &[u8]) -> String {
-    if name == b"x-request-id" && value == id_text(&NEW_ID) {
-        return "(made for each request)".to_owned();
+    let unmade = || value.iter().all(|byte| matches!(byte, b'0' | b'f' | b'-'));
+    let of_trace = name == b"traceparent" || name.starts_with(b"x-b3-") || (name == b"b3" && value.len() > 1);
+    if (name == b"x-request-id" && value == id_text(&NEW_ID)) || (of_trace && unmade()) {
+        return MADE.to_owned();
     }
     shown(&text(name), &text(value))
 }

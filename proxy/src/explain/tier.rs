@@ -15,7 +15,7 @@ use super::{
 use crate::error::{Fate, ProxyError};
 use crate::forward::Sender;
 use crate::forward::arrival::{Incoming, View, arrive};
-use crate::forward::{attempt, decision, edit};
+use crate::forward::{attempt, decision, edit, trace};
 use crate::respond::answer;
 
 /// At most so many candidates are told, and of them all that matter.
@@ -365,10 +365,16 @@ fn forwarded(
     edit::origin(forward, &mut sent, &asked_for, settings.forwarded);
     let tier = format!("{} tier: where the request comes from", site.role.identity().tier);
     request.extend(say::difference(&between, &sent.head.fields, &tier));
+    if let Some(tracing) = &settings.tracing {
+        let between = sent.head.fields.clone();
+        trace::write_unmade(tracing, forward.upstream, &mut sent.head.fields);
+        let tier = format!("{} tier: the trace it is part of", site.role.identity().tier);
+        request.extend(say::difference(&between, &sent.head.fields, &tier));
+    }
     let wanted = attempt::timeouts(forward, &sent, settings.limits.upstream.first_byte_seconds);
     let again = attempt::retries(forward.policy, settings.limits.upstream.retries);
     let is_link = matches!(forward.upstream.id.key(), UpstreamKey::Link { .. });
-    let beside = if is_link { beside(&sent) } else { Vec::new() };
+    let beside = if is_link { beside(&sent, settings.tracing.is_some()) } else { Vec::new() };
     let way = Way {
         percent: 100.0,
         backend: Some(backend(site, matched, forward.backend)),
@@ -398,12 +404,16 @@ fn forwarded(
 }
 
 /// What a link tells beside the head.
-fn beside(sent: &Incoming) -> Vec<(&'static str, String)> {
-    vec![
+fn beside(sent: &Incoming, traced: bool) -> Vec<(&'static str, String)> {
+    let mut told = vec![
         ("client", sent.client.to_string()),
         ("scheme", sent.scheme().as_str().to_owned()),
-        ("request id", "(made for each request)".to_owned()),
-    ]
+        ("request id", say::MADE.to_owned()),
+    ];
+    if traced {
+        told.push(("trace", say::MADE.to_owned()));
+    }
+    told
 }
 
 fn sent_head(head: &RequestHead, beside: Vec<(&'static str, String)>) -> SentHead {

@@ -263,6 +263,14 @@ fn write(forms: &[Propagation], context: (TraceId, SpanId, bool, &TraceState), f
     }
 }
 
+/// Writes a context of nobody (all digits `f`) where an application will be told of one, for those who say what it will see.
+pub(crate) fn write_unmade(tracing: &Tracing, to: &Upstream, fields: &mut Fields) {
+    let nobody = TraceId::new([0xff; 16]).zip(SpanId::new([0xff; 8])).filter(|_| is_told_by_fields(to));
+    if let Some((trace, span)) = nobody {
+        write(&tracing.forms, (trace, span, false, &TraceState::default()), fields);
+    }
+}
+
 /// What the outer tier says. It knows no other form, whatever applications want.
 fn on_link(trace: &bailey_link::Trace<'_>) -> Remote {
     let Some(context) = Context::parse(trace.parent) else { return Remote::default() };
