@@ -36,6 +36,16 @@ async function send(path, headers = {}) {
   });
 }
 
+/** The latest trace of a route; spans come a moment after the answer that they tell of. */
+async function kept(route) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const [latest] = await (await fetch(new URL('/api/traces?route=' + route, PAGE))).json();
+    if (latest) return latest;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('no trace of ' + route + ' is kept');
+}
+
 /** Opens an address of the page, and fails the test on anything the browser complains of. */
 async function visit(t, path, options = {}) {
   const { allow = [], ...context } = options;
@@ -65,7 +75,7 @@ const named = (path) => path.replace(/^\//, '').replace(/[^a-z]+/g, '-') || 'top
 for (const scheme of ['light', 'dark']) {
   for (const width of [1280, 360]) {
     test(`every screen fits and is labelled, ${scheme}, ${width} wide`, async (t) => {
-      const [latest] = await (await fetch(new URL('/api/traces?route=HTTPRoute/team-a/shop', PAGE))).json();
+      const latest = await kept('HTTPRoute/team-a/shop');
       const asked = '?url=' + encodeURIComponent(SHOP + '/api/orders') + '&header=x-forwarded-for%3A+6.6.6.6';
       const paths = [...SCREENS, '/explain' + asked, '/address' + asked, '/requests/' + latest.trace,
         '/explain?url=' + encodeURIComponent(SHOP.replace('shop', 'shpo') + '/'), '/?tenant=team-a'];
