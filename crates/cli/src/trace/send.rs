@@ -60,7 +60,9 @@ pub enum SendError {
         source: std::io::Error,
     },
     /// TLS fails.
-    #[error("the TLS handshake with {host} failed: {source}")]
+    #[error(
+        "the TLS handshake with {host} failed: {source}; --cacert names the file of the CA that has signed its certificate (bailey up prints its own)"
+    )]
     Tls {
         /// The server's name.
         host: String,
