@@ -47,13 +47,13 @@ fn paths(front: &PathMatch, behind: &PathMatch) -> Overlap {
         return Overlap::All;
     }
     match (front, behind) {
-        (Prefix(prefix), Exact(path)) => Overlap::all_or_none(begins(path, prefix)),
+        (Prefix(prefix), Exact(path)) => Overlap::all_or_none(takes(prefix, path)),
         (Regex(pattern), Exact(path)) => Overlap::all_or_none(pattern.is_match(path.as_bytes())),
         (GrpcMethod(method), Exact(path)) => Overlap::all_or_none(is_grpc_method(path.as_bytes(), method)),
         (Prefix(front), Prefix(behind)) if begins(behind, front) => Overlap::All,
         (Prefix(front), Prefix(behind)) if begins(front, behind) => Overlap::Some,
         (Prefix(front), Regex(_) | GrpcMethod(_)) if normal_prefix(front).is_empty() => Overlap::All,
-        (Exact(path), Prefix(prefix)) => some(begins(path, prefix)),
+        (Exact(path), Prefix(prefix)) => some(takes(prefix, path)),
         (Exact(path), Regex(pattern)) => some(pattern.is_match(path.as_bytes())),
         (Exact(path), GrpcMethod(method)) => some(is_grpc_method(path.as_bytes(), method)),
         // Equal and nested ones were dealt with above.
@@ -91,10 +91,15 @@ fn some(some: bool) -> Overlap {
     if some { Overlap::Some } else { Overlap::None }
 }
 
-/// `path`, or everything below the prefix `path`, is below `prefix`.
-fn begins(path: &str, prefix: &str) -> bool {
-    let (path, prefix) = (normal_prefix(path), normal_prefix(prefix));
+/// The prefix takes this very path. A path keeps its last slash, which a prefix does not.
+fn takes(prefix: &str, path: &str) -> bool {
+    let prefix = normal_prefix(prefix);
     path.starts_with(prefix) && prefix_ends_at(path.as_bytes(), prefix.len())
+}
+
+/// Everything below the prefix `below` is below `prefix`.
+fn begins(below: &str, prefix: &str) -> bool {
+    takes(prefix, normal_prefix(below))
 }
 
 fn others(front: &Conditions, behind: &Conditions) -> Overlap {
@@ -117,5 +122,21 @@ fn values(front: &ValueMatch, behind: Option<&ValueMatch>) -> Overlap {
         (front, Some(ValueMatch::Exact(text))) => Overlap::all_or_none(value_holds(front, text.as_bytes())),
         (ValueMatch::Exact(text), Some(behind @ ValueMatch::Regex(_))) => some(value_holds(behind, text.as_bytes())),
         (_, None) | (ValueMatch::Regex(_), Some(ValueMatch::Regex(_))) => Overlap::Some,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exact_path_keeps_its_last_slash_and_a_prefix_does_not() {
+        let exact = |path: &str| PathMatch::Exact(path.into());
+        let prefix = |path: &str| PathMatch::Prefix(path.into());
+        assert_eq!(paths(&prefix("//"), &exact("/")), Overlap::All);
+        assert_eq!(paths(&exact("/"), &prefix("//")), Overlap::Some);
+        assert_eq!(paths(&prefix("/shop/"), &exact("/shop")), Overlap::All);
+        assert_eq!(paths(&prefix("/shop"), &exact("/shop/")), Overlap::All);
+        assert_eq!(paths(&prefix("/shop"), &exact("/shopping")), Overlap::None);
     }
 }
