@@ -92,7 +92,7 @@ fn container(tier: &Tier, image: &str, host_ports: bool) -> Container {
         name: CONTAINER.to_owned(),
         image: Some(image.to_owned()),
         args: Some(arguments(tier)),
-        env: Some(vec![downward("BAILEY_POD", "metadata.name"), downward("BAILEY_NODE", "spec.nodeName")]),
+        env: Some(environment()),
         ports: Some(ports(tier, host_ports)),
         // A start that takes long is a list that is long; until then nothing is sent here.
         startup_probe: Some(probe("/healthz", 1, 60)),
@@ -135,6 +135,24 @@ fn arguments(tier: &Tier) -> Vec<String> {
         format!("--admin=0.0.0.0:{ADMIN_PORT}"),
     ]);
     arguments
+}
+
+/// Where the tier runs, for the resource of its spans (OpenTelemetry's conventions for Kubernetes). Kubernetes fills in what it has defined
+/// before.
+fn environment() -> Vec<EnvVar> {
+    let known = [
+        ("POD_NAME", "metadata.name", "k8s.pod.name"),
+        ("POD_UID", "metadata.uid", "k8s.pod.uid"),
+        ("POD_NAMESPACE", "metadata.namespace", "k8s.namespace.name"),
+        ("NODE_NAME", "spec.nodeName", "k8s.node.name"),
+    ];
+    let attributes: Vec<String> = known.iter().map(|(name, _, attribute)| format!("{attribute}=$({name})")).collect();
+    let all = EnvVar {
+        name: "OTEL_RESOURCE_ATTRIBUTES".to_owned(),
+        value: Some(format!("k8s.container.name={CONTAINER},{}", attributes.join(","))),
+        value_from: None,
+    };
+    known.iter().map(|(name, path, _)| downward(name, path)).chain([all]).collect()
 }
 
 fn downward(name: &str, path: &str) -> EnvVar {

@@ -7,11 +7,10 @@ use std::path::Path;
 
 use bailey_proxy::tier::{Role, TierHandle};
 use bailey_routing::RouteTable;
-use bailey_routing::ir::{
-    Attachment, HostPattern, PathMatch, Route, RouteKind, RouteMatch, Rule, Target, UpstreamKey, ValueMatch,
-};
+use bailey_routing::ir::{Attachment, HostPattern, PathMatch, Route, RouteKind, Rule, Target, UpstreamKey};
 
 use super::local::Local;
+use crate::describe;
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +62,7 @@ fn of_table(table: &RouteTable, base: &(&'static str, SocketAddr)) -> BTreeSet<R
 fn of_rule(route: &Route, rule: &Rule, host: &HostPattern, (scheme, address): &(&'static str, SocketAddr)) -> Vec<Row> {
     let matches: Vec<(String, String)> = match &rule.matches[..] {
         [] => vec![("/".to_owned(), String::new())],
-        matches => matches.iter().map(|one| (path(&one.path), conditions(one))).collect(),
+        matches => matches.iter().map(|one| (path(&one.path), describe::conditions(Some(one)))).collect(),
     };
     let row = |(path, when): (String, String)| Row {
         url: format!("{scheme}://{}:{}{path}", shown(host), address.port()),
@@ -73,19 +72,6 @@ fn of_rule(route: &Route, rule: &Rule, host: &HostPattern, (scheme, address): &(
         to: targets(rule),
     };
     matches.into_iter().map(row).collect()
-}
-
-/// `POST x-preview: v2 ?page=1`.
-fn conditions(one: &RouteMatch) -> String {
-    let Some(conditions) = &one.conditions else { return String::new() };
-    let value = |value: &ValueMatch| match value {
-        ValueMatch::Exact(value) => value.to_string(),
-        ValueMatch::Regex(pattern) => format!("~{}", pattern.as_str()),
-    };
-    let method = conditions.method.map(|method| method.as_str().to_owned());
-    let headers = conditions.headers.iter().map(|header| format!("{}: {}", header.name, value(&header.value)));
-    let query = conditions.query.iter().map(|query| format!("?{}={}", query.name, value(&query.value)));
-    method.into_iter().chain(headers).chain(query).collect::<Vec<_>>().join(" ")
 }
 
 fn path(path: &PathMatch) -> String {
