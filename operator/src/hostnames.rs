@@ -27,17 +27,17 @@ pub fn wishes(topology: &IngressTopology) -> Vec<Wish> {
     tenants.flat_map(|tenant| tenant.hostnames.iter().map(|hostname| wish(&tenant.name, hostname))).collect()
 }
 
-/// The bindings of the outer namespace of a topology, whoever they are of.
-pub fn held(topology: &IngressTopology, world: &World) -> Vec<Held> {
-    let namespace = &topology.spec.outer.namespace;
-    let here = world.bindings.iter().filter(|((of, _), _)| of == namespace);
-    here.map(|(_, binding)| Held {
+/// The bindings of the cluster.
+pub fn held(world: &World) -> Vec<Held> {
+    let bindings = world.bindings.iter();
+    let held = bindings.map(|((namespace, _), binding)| Held {
         hostname: binding.spec.hostname.clone(),
+        namespace: namespace.clone(),
         topology: binding.labels().get(labels::TOPOLOGY).cloned().unwrap_or_default(),
         tenant: binding.spec.tenant.clone(),
         released: released_at(binding),
-    })
-    .collect()
+    });
+    held.collect()
 }
 
 fn released_at(binding: &HostnameBinding) -> Option<Timestamp> {
@@ -72,7 +72,8 @@ pub async fn carry_out(
     };
     for gone in &decision.expired {
         let name = gone.hostname.binding_name();
-        let uid = found(world, namespace, &name).and_then(|binding| binding.uid());
+        let api: Api<HostnameBinding> = Api::namespaced(cluster.client.clone(), &gone.namespace);
+        let uid = found(world, &gone.namespace, &name).and_then(|binding| binding.uid());
         let params =
             DeleteParams { preconditions: Some(Preconditions { uid, resource_version: None }), ..Default::default() };
         let answer = api.delete(&name, &params).await.map(drop);
@@ -112,12 +113,17 @@ pub async fn carry_out(
     problems
 }
 
+/// Takes a hostname. The next topology that is looked at sees it taken, though the watch has not told yet.
 async fn create(cluster: &Cluster, namespace: &str, wanted: &serde_json::Value) -> Result<(), kube::Error> {
     let resource = ApiResource::erase::<HostnameBinding>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), namespace, &resource);
     let object: DynamicObject = serde_json::from_value(wanted.clone()).map_err(kube::Error::SerdeError)?;
     let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-    api.create(&params, &object).await.map(drop)
+    let taken = api.create(&params, &object).await?;
+    if let Ok(taken) = taken.try_parse::<HostnameBinding>() {
+        cluster.observed.taken(taken);
+    }
+    Ok(())
 }
 
 fn found<'a>(world: &'a World, namespace: &str, name: &str) -> Option<&'a Arc<HostnameBinding>> {

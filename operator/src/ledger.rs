@@ -3,6 +3,9 @@
 //! A hostname belongs to whoever has its `HostnameBinding`, however old or new the wish of anybody else is. One that is
 //! given up stays reserved for its tenant for the hold time, so that nobody takes over traffic that is still on its way;
 //! deleting the binding by hand ends that at once. Wildcards and names below them are kept apart between tenants too.
+//!
+//! That holds across topologies: the same name means the same tenant in all of them, so a tenant may have a hostname at two
+//! edges (one for the internet, one for the house), and two tenants never.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +29,8 @@ pub struct Wish {
 pub struct Held {
     /// The hostname.
     pub hostname: Hostname,
+    /// The namespace of the binding: the outer tier's of its topology.
+    pub namespace: String,
     /// The topology of its owner.
     pub topology: String,
     /// The tenant that has it.
@@ -62,40 +67,64 @@ pub struct Decision {
     pub release: Vec<Held>,
     /// Bindings of this topology that are released and still held.
     pub holding: Vec<Held>,
-    /// Bindings whose hold time is over: they are to be deleted.
+    /// Bindings whose hold time is over, or that stayed in a namespace which the outer tier has left: they are to be deleted.
     pub expired: Vec<Held>,
 }
 
-/// Decides on all hostnames of the topology `topology`. `held` are the bindings of its outer namespace, whoever they are
-/// of. Wishes are served in their own order where nobody has the name yet.
-pub fn decide(topology: &str, wishes: &[Wish], held: &[Held], now: Timestamp) -> Decision {
+/// The topology whose hostnames are decided on.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Its name.
+    pub topology: &'a str,
+    /// The namespace of its outer tier, where its bindings are.
+    pub namespace: &'a str,
+}
+
+impl Asking<'_> {
+    fn is_own(&self, held: &Held) -> bool {
+        held.topology == self.topology
+    }
+
+    /// Whether a binding stands against a wish of this tenant: another tenant's does, and that of another topology in the
+    /// same namespace, since there is one binding for a name there.
+    fn is_foreign(&self, held: &Held, tenant: &str) -> bool {
+        held.tenant != tenant || (!self.is_own(held) && held.namespace == self.namespace)
+    }
+}
+
+/// Decides on all hostnames of one topology. `held` are the bindings of the cluster, whoever they are of. Wishes are served
+/// in their own order where nobody has the name yet.
+pub fn decide(asking: Asking<'_>, wishes: &[Wish], held: &[Held], now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     let wanted = |held: &Held| {
-        held.topology == topology && wishes.iter().any(|w| w.hostname == held.hostname && w.tenant == held.tenant)
+        asking.is_own(held) && wishes.iter().any(|w| w.hostname == held.hostname && w.tenant == held.tenant)
     };
     // What stands against new wishes: bindings that are in use, and those that are still held.
     let mut standing: Vec<Held> = Vec::new();
     for one in held {
         match one.released {
+            _ if asking.is_own(one) && one.namespace != asking.namespace => decision.expired.push(one.clone()),
             _ if wanted(one) => standing.push(Held { released: None, ..one.clone() }),
-            None if one.topology == topology => {
+            None if asking.is_own(one) => {
                 decision.release.push(one.clone());
                 standing.push(Held { released: Some(now), ..one.clone() });
             }
             None => standing.push(one.clone()),
             Some(at) if now.duration_since(at) < HOLD => {
                 standing.push(one.clone());
-                if one.topology == topology {
+                if asking.is_own(one) {
                     decision.holding.push(one.clone());
                 }
             }
-            Some(_) if one.topology == topology => decision.expired.push(one.clone()),
+            Some(_) if asking.is_own(one) => decision.expired.push(one.clone()),
             Some(_) => {}
         }
     }
     for wish in wishes {
-        let foreign = |held: &&Held| held.topology != topology || held.tenant != wish.tenant;
-        let against = standing.iter().filter(foreign).find(|held| held.hostname.overlaps(&wish.hostname));
+        let against = standing
+            .iter()
+            .filter(|held| asking.is_foreign(held, &wish.tenant))
+            .find(|held| held.hostname.overlaps(&wish.hostname));
         if let Some(against) = against {
             decision.lost.push(Lost {
                 hostname: wish.hostname.clone(),
@@ -112,7 +141,8 @@ pub fn decide(topology: &str, wishes: &[Wish], held: &[Held], now: Timestamp) ->
             granted.push(wish.hostname.clone());
             standing.push(Held {
                 hostname: wish.hostname.clone(),
-                topology: topology.to_owned(),
+                namespace: asking.namespace.to_owned(),
+                topology: asking.topology.to_owned(),
                 tenant: wish.tenant.clone(),
                 released: None,
             });

@@ -119,6 +119,12 @@ impl Observed {
         self.lock().world.children.insert(key, Arc::new(object));
     }
 
+    /// A hostname that was just taken, likewise.
+    pub fn taken(&self, binding: HostnameBinding) {
+        let key = (binding.namespace().unwrap_or_default(), binding.name_any());
+        self.lock().world.bindings.insert(key, Arc::new(binding));
+    }
+
     fn expect(&self, list: &'static str) {
         self.lock().waiting.insert(list);
     }

@@ -16,7 +16,7 @@ use kube::api::DynamicObject;
 use crate::apply::{self, Cluster, apply};
 use crate::certificates::{self, certify};
 use crate::hostnames;
-use crate::ledger;
+use crate::ledger::{self, Asking};
 use crate::manifest::{Child, ChildKey};
 use crate::observe::World;
 use crate::permissions;
@@ -148,8 +148,9 @@ async fn round(
         again: false,
         next: None,
     };
-    let hostnames =
-        ledger::decide(&topology.name_any(), &hostnames::wishes(topology), &hostnames::held(topology, world), now);
+    let name = topology.name_any();
+    let asking = Asking { topology: &name, namespace: &topology.spec.outer.namespace };
+    let hostnames = ledger::decide(asking, &hostnames::wishes(topology), &hostnames::held(world), now);
     let valid = match validate(topology, &world.namespaces, &hostnames) {
         Ok(valid) => valid,
         Err(refused) => return refuse(&refused),

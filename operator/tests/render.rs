@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bailey_crds::IngressTopology;
 use bailey_operator::labels;
-use bailey_operator::ledger::{self, Wish};
+use bailey_operator::ledger::{self, Asking, Wish};
 use bailey_operator::manifest::{Child, Manifests, Rendered};
 use bailey_operator::render::{Facts, Rendering, binding, render};
 use bailey_operator::validate::{ValidTopology, validate};
@@ -40,7 +40,12 @@ fn prepare(topology: &IngressTopology, mut namespaces: Objects) -> (ValidTopolog
         |tenant: &str, hostname: &bailey_crds::Hostname| Wish { hostname: hostname.clone(), tenant: tenant.to_owned() };
     let wishes: Vec<Wish> =
         spec.tenants.iter().flat_map(|tenant| tenant.hostnames.iter().map(|host| wish(&tenant.name, host))).collect();
-    let hostnames = ledger::decide(&topology.name_any(), &wishes, &[], Timestamp::UNIX_EPOCH);
+    let hostnames = ledger::decide(
+        Asking { topology: &topology.name_any(), namespace: &topology.spec.outer.namespace },
+        &wishes,
+        &[],
+        Timestamp::UNIX_EPOCH,
+    );
     let valid = validate(topology, &namespaces, &hostnames).expect("the topology is valid");
     let facts = Facts {
         inner_image: "bailey.test/proxy:1".to_owned(),

@@ -14,7 +14,8 @@ use crate::tracing::TenantTracing;
 /// Who may use which hostnames, from which namespaces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tenant {
-    /// Name of the tenant; part of its certificate's identity and of its tier's name.
+    /// Name of the tenant; part of its certificate's identity and of its tier's name. The same name in two topologies means
+    /// the same tenant, which may have a hostname in both; two tenants never have one, whatever their topologies.
     #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// The namespaces whose routes count. The inner tier runs in the first, unless it is placed elsewhere.

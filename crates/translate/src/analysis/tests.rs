@@ -129,7 +129,12 @@ fn a_granted_name_without_a_route_is_said() {
 fn names_of_two_topologies_and_a_hidden_client_are_said() {
     let mut one = topology("one", "*.a.example", "Local");
     one["spec"]["tenants"][0]["hostnames"] = serde_json::json!(["*.a.example"]);
-    let objects = objects(&[one, topology("two", "x.a.example", "Cluster")]);
+    let mut two = topology("two", "x.a.example", "Cluster");
+    // A tenant may have a name at two edges.
+    let same = objects(&[one.clone(), two.clone()]);
+    assert_eq!(said(&same, &[]).iter().filter(|line| line.starts_with("HostOfTwoTopologies")).count(), 0);
+    two["spec"]["tenants"][0]["name"] = "b".into();
+    let objects = objects(&[one, two]);
     let expected = [
         "HostOfTwoTopologies IngressTopology two spec.tenants[0].hostnames[0]",
         "ClientAddressHidden IngressTopology two spec.outer.exposure.service.externalTrafficPolicy",

@@ -8,24 +8,28 @@ use crate::diagnostics::{Code, Sink};
 use crate::hosts;
 use crate::objects::{Entry, Objects};
 
+/// The same name means the same tenant in all topologies, so it is other tenants' hosts that are in the way.
 pub(super) fn analyse(objects: &Objects, sink: &mut Sink) {
-    let mut claims = Claims::default();
+    let mut before: Vec<(&str, Claims)> = Vec::new();
     for (key, entry) in objects.all::<IngressTopology>() {
         exposure(entry, sink);
+        let mut own = Claims::default();
         for (index, tenant) in entry.object.spec.tenants.iter().enumerate() {
             for (at, host) in tenant.hostnames.iter().enumerate() {
                 let host = hosts::pattern(host);
-                if let Some(claim) = claims.of_another(&host, &key.name) {
-                    let message = format!(
-                        "topology {} grants {}, which has names in common with {host}",
-                        claim.holder, claim.host
-                    );
+                let of_another = |(topology, claims): &(&str, Claims)| {
+                    let claim = claims.of_another(&host, &tenant.name)?;
+                    Some(format!("tenant {} of topology {topology} has {}", claim.holder, claim.host))
+                };
+                if let Some(who) = before.iter().find_map(of_another) {
+                    let message = format!("{who}, which has names in common with {host} of tenant {}", tenant.name);
                     let field = format!("spec.tenants[{index}].hostnames[{at}]");
                     sink.push(entry.subject().problem(Code::HostOfTwoTopologies, field, message));
                 }
-                claims.take(&host, &key.name.as_str().into());
+                own.take(&host, &tenant.name.as_str().into());
             }
         }
+        before.push((&key.name, own));
     }
 }
 

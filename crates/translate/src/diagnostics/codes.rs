@@ -272,8 +272,8 @@ codes! {
         "Two tenants claim the same hostname, or one claims a name under the other's wildcard. The first claim holds."
         => "leave the hostname to one of them";
     "BLY0506" HostOfTwoTopologies Warning HostnameConflict:
-        "Two topologies grant names in common. Both claim them, and DNS decides which one is asked."
-        => "leave the hostname to one topology";
+        "Tenants of two topologies are granted names in common. In a cluster the tenant that had them first keeps them, and the other does not get them."
+        => "leave the hostname to one tenant; the same tenant, by name, may have it in both topologies";
     "BLY0507" HostUnused Info NoEffect:
         "A hostname is granted to a tenant, and no route of the tenant has it. Requests for it are answered 404."
         => "add a route for it, or take it from the tenant";
