@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO ?= cargo
-CRATES := bailey-crds bailey-http1 bailey-link bailey-routing bailey-translate bailey-kit bailey-operator bailey-proxy bailey
+CRATES := bailey-crds bailey-http1 bailey-link bailey-acme bailey-routing bailey-translate bailey-kit bailey-operator bailey-proxy bailey
 FUZZ_SECONDS ?= 60
 # Pages of docs/ that `bailey generate` prints.
 PAGES := access-log cli diagnostics metrics
@@ -105,7 +105,7 @@ deny: ## Licences, duplicate versions and sources of dependencies (needs cargo-d
 
 .PHONY: fuzz
 fuzz: ## Fuzz the codecs, FUZZ_SECONDS each (needs cargo-fuzz and a nightly toolchain)
-	@for crate in http1 link; do for target in $$(cd crates/$$crate && cargo +nightly fuzz list); do \
+	@for crate in http1 link acme; do for target in $$(cd crates/$$crate && cargo +nightly fuzz list); do \
 	  (cd crates/$$crate && cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS)); done; done
 
 ##@ Kubernetes

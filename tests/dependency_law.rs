@@ -9,13 +9,22 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const LAW: &[(&str, &[&str], &[&str])] = &[
     ("bailey-http1", &[], &["tokio", "hyper", "http", "httparse", "kube", "k8s-openapi"]),
     ("bailey-link", &[], &["tokio", "hyper", "http", "kube", "k8s-openapi"]),
+    ("bailey-acme", &[], &["tokio", "hyper", "http", "kube", "k8s-openapi", "instant-acme"]),
     ("bailey-routing", &[], &["tokio", "hyper", "http", "kube", "k8s-openapi"]),
     ("bailey-crds", &[], &["tokio", "hyper"]),
     ("bailey-kit", &[], &[]),
     ("bailey-translate", &["bailey-routing", "bailey-crds"], &["tokio", "hyper", "kube-client"]),
     (
         "bailey-proxy",
-        &["bailey-http1", "bailey-link", "bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds"],
+        &[
+            "bailey-http1",
+            "bailey-link",
+            "bailey-acme",
+            "bailey-kit",
+            "bailey-translate",
+            "bailey-routing",
+            "bailey-crds",
+        ],
         &["kube-client"],
     ),
     ("bailey-operator", &["bailey-kit", "bailey-translate", "bailey-routing", "bailey-crds"], &["h2"]),
