@@ -1,7 +1,8 @@
 //! What a tier may read: the one table behind its watches and the fixed `ClusterRole`s that allow them.
 //!
 //! The roles are installed once and never changed; the operator only binds them, each to one service account in one
-//! namespace. No row lets a tier write, and Secrets can be read by name only.
+//! namespace. Secrets can be read by name only and no row lets a tier write, but for [`STORE`]: an outer tier that keeps the
+//! certificates it orders in Secrets has to.
 
 /// One kind that may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,12 @@ pub const INNER: FixedRole = FixedRole {
 pub const OUTER: FixedRole = FixedRole {
     name: "bailey-outer",
     suffix: "outer",
-    may: &[watch(crate::GROUP, "tierconfigs"), watch(crate::GROUP, "hostnamebindings")],
+    may: &[
+        watch(crate::GROUP, "tierconfigs"),
+        watch(crate::GROUP, "hostnamebindings"),
+        // Roots to trust for an ACME directory.
+        Access { group: "", resource: "configmaps", verbs: &["get"] },
+    ],
 };
 
 /// An outer tier, where an inner tier of its runs.
@@ -72,5 +78,20 @@ pub const CERTIFICATES: FixedRole = FixedRole {
 pub const CLASSES: FixedRole =
     FixedRole { name: "bailey-class-reader", suffix: "classes", may: &[watch(GATEWAY, "gatewayclasses")] };
 
+/// An outer tier that orders certificates and keeps them in Secrets, in its own namespace, which is dedicated to it. RBAC
+/// cannot tell Secrets apart by label, so this is all of them there; none can be deleted. The Lease elects who orders.
+pub const STORE: FixedRole = FixedRole {
+    name: "bailey-certificate-store",
+    suffix: "store",
+    may: &[
+        Access { group: "", resource: "secrets", verbs: &["get", "list", "watch", "create", "update", "patch"] },
+        Access {
+            group: "coordination.k8s.io",
+            resource: "leases",
+            verbs: &["get", "list", "watch", "create", "update", "patch"],
+        },
+    ],
+};
+
 /// All of them.
-pub const TIER_ROLES: [FixedRole; 5] = [INNER, OUTER, ENDPOINTS, CERTIFICATES, CLASSES];
+pub const TIER_ROLES: [FixedRole; 6] = [INNER, OUTER, ENDPOINTS, CERTIFICATES, CLASSES, STORE];

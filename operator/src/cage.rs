@@ -3,17 +3,19 @@
 //!
 //! Whoever may create a Deployment in a namespace reaches every Secret in it. So a pod that the operator asks for has to
 //! have our label, the restricted profile, an account of its own name, and volumes of known kinds, with the one Secret
-//! `bailey-link`; and bindings lead from an account of the operator's to a fixed role only.
+//! `bailey-link`; bindings lead from an account of the operator's to a fixed role only, in one namespace where it reads
+//! Secrets; and in the status of routes only its own entries are its business.
 
 use bailey_crds::LINK_SECRET;
-use bailey_crds::access::TIER_ROLES;
+use bailey_crds::access::{CLASSES, TIER_ROLES};
+use bailey_translate::CONTROLLER;
 use serde_json::{Value, json};
 
 use crate::labels;
 
 /// Policies and their bindings. `account` is the operator's.
 pub fn policies(account: &str) -> Vec<Value> {
-    [workloads(account), bindings(account), everything(account)].into_iter().flatten().collect()
+    [workloads(account), bindings(account), everything(account), statuses(account)].into_iter().flatten().collect()
 }
 
 fn policy(name: &str, account: &str, rules: &Value, checks: &[(&str, &str)]) -> [Value; 2] {
@@ -86,18 +88,37 @@ fn workloads(account: &str) -> [Value; 2] {
 fn bindings(account: &str) -> [Value; 2] {
     let names: Vec<String> = TIER_ROLES.iter().map(|role| format!("'{}'", role.name)).collect();
     let roles = format!("object.roleRef.kind == 'ClusterRole' && object.roleRef.name in [{}]", names.join(", "));
+    // Bound to the whole cluster, the roles that read Secrets would read all of them.
+    let place = format!("request.resource.resource == 'rolebindings' || object.roleRef.name == '{}'", CLASSES.name);
     policy(
         "bailey-operator-bindings",
         account,
         &json!([rule(&["rbac.authorization.k8s.io"], &["rolebindings", "clusterrolebindings"])]),
         &[
             (&roles, "the operator binds the fixed roles of the tiers only"),
+            (&place, "the operator binds to the whole cluster only what is no secret"),
             (
                 "size(object.subjects) == 1 && object.subjects[0].kind == 'ServiceAccount' && \
                  !object.subjects[0].namespace.startsWith('kube-')",
                 "the operator binds one account of a tier",
             ),
         ],
+    )
+}
+
+fn statuses(account: &str) -> [Value; 2] {
+    let others = |object: &str| {
+        format!(
+            "(has({object}.status) && has({object}.status.parents) ? \
+             {object}.status.parents.filter(p, p.controllerName != '{CONTROLLER}') : [])"
+        )
+    };
+    let kept = format!("{} == {}", others("object"), others("oldObject"));
+    policy(
+        "bailey-operator-statuses",
+        account,
+        &json!([rule(&["gateway.networking.k8s.io"], &["httproutes/status", "grpcroutes/status"])]),
+        &[(&kept, "the operator writes only its own entries into the status of a route")],
     )
 }
 

@@ -2,7 +2,7 @@
 //! What is due is decided by [`crate::link`].
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bailey_crds::LINK_SECRET;
 use bailey_crds::conditions::Reason;
@@ -24,8 +24,9 @@ use crate::render::{authority_secret, link_secret};
 use crate::tier::Tier;
 use crate::validate::ValidTopology;
 
-/// How often Secrets are read again, since they are not watched.
-pub const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often Secrets are read again, since they may not be watched: what somebody does to them is put right within ten
+/// seconds.
+pub const LOOK_EVERY: Duration = Duration::from_secs(8);
 
 /// What was found at the last look. Losing it costs reads, no writes.
 #[derive(Debug, Default)]
@@ -35,9 +36,16 @@ pub struct Memory {
 
 #[derive(Clone, Debug)]
 struct Seen {
-    at: Instant,
+    at: Timestamp,
     until: Option<Timestamp>,
     uid: String,
+}
+
+impl Seen {
+    /// A clock that was put back makes nothing fresh for long.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        Duration::try_from(now.duration_since(self.at)).is_ok_and(|age| age < LOOK_EVERY)
+    }
 }
 
 /// What became of a topology's certificates.
@@ -62,9 +70,8 @@ pub async fn certify(
         |tier: &&Tier| world.namespaces.get::<k8s_openapi::api::core::v1::Namespace>("", &tier.namespace).is_some();
     let tiers: Vec<&Tier> = topology.tiers().filter(there).collect();
     let key = |tier: &Tier| (topology.name.clone(), tier.namespace.clone());
-    let fresh = |tier: &&Tier| {
-        memory.seen.get(&key(tier)).is_some_and(|seen| seen.at.elapsed() < LOOK_EVERY && seen.uid == topology.uid)
-    };
+    let fresh =
+        |tier: &&Tier| memory.seen.get(&key(tier)).is_some_and(|seen| seen.is_fresh(now) && seen.uid == topology.uid);
     let mut certified = Certified::default();
     if !tiers.iter().all(fresh) {
         let authorities = match authorities(cluster, own, topology, now).await {
@@ -77,7 +84,7 @@ pub async fn certify(
         for tier in &tiers {
             match leaf(cluster, topology, tier, &authorities, now).await {
                 Ok(until) => {
-                    memory.seen.insert(key(tier), Seen { at: Instant::now(), until, uid: topology.uid.clone() });
+                    memory.seen.insert(key(tier), Seen { at: now, until, uid: topology.uid.clone() });
                 }
                 Err(problem) => certified.problems.push(problem),
             }

@@ -1,13 +1,16 @@
 //! What the operator knows of the cluster: one watch for each kind of the tables in `permissions` and `manifest`.
 //!
 //! A watch that fails keeps what it told. What changed marks the topologies it concerns, so that only these are looked at
-//! again.
+//! again. What routes are made of is in [`routing`], the Pods of the tiers in [`proxies`].
+
+mod proxies;
+mod routing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bailey_crds::{HostnameBinding, IngressTopology};
-use bailey_kit::kube::{Change, Denied, Trouble, follow};
+use bailey_kit::kube::{Change, Denied, Trouble, follow, keep_asking};
 use bailey_translate::Objects;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -19,6 +22,10 @@ use tokio::task::JoinSet;
 
 use crate::labels;
 use crate::manifest::{Child, ChildKey};
+use crate::permissions;
+use crate::proxies::Proxy;
+
+pub use proxies::PodKey;
 
 /// What is known at one moment.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +38,10 @@ pub struct World {
     pub bindings: BTreeMap<(String, String), Arc<HostnameBinding>>,
     /// Namespaces that are not being deleted, for selectors.
     pub namespaces: Objects,
+    /// What routes are made of: Gateways, routes, grants and Services of all namespaces.
+    pub routing: Arc<Objects>,
+    /// The Pods of the tiers, and what they said last.
+    pub proxies: BTreeMap<PodKey, Proxy>,
     /// The fixed roles.
     pub roles: BTreeMap<String, ClusterRole>,
     /// Kinds whose definition is not installed.
@@ -45,6 +56,8 @@ pub struct Observed {
     state: Mutex<State>,
     /// Something has changed.
     pub changed: Notify,
+    /// There is a proxy that has not been asked yet.
+    pub proxy_appeared: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -52,16 +65,22 @@ struct State {
     world: World,
     waiting: BTreeSet<&'static str>,
     troubles: BTreeMap<&'static str, Trouble>,
+    /// Permissions that are missing now, though a watch that needs them may still be open.
+    revoked: BTreeSet<Denied>,
     dirty: Dirty,
 }
 
-/// The topologies to look at.
+/// What to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dirty {
-    /// All of them.
+    /// All topologies.
     pub all: bool,
-    /// These.
+    /// These topologies.
     pub names: BTreeSet<String>,
+    /// The routes of all namespaces.
+    pub routes: bool,
+    /// The routes of these namespaces.
+    pub namespaces: BTreeSet<String>,
 }
 
 impl Observed {
@@ -76,7 +95,7 @@ impl Observed {
             Trouble::Denied(denied) => Some(denied.clone()),
             Trouble::Absent | Trouble::Failing(_) => None,
         });
-        World { denied: denied.collect(), ..state.world.clone() }
+        World { denied: denied.chain(state.revoked.iter().cloned()).collect(), ..state.world.clone() }
     }
 
     /// Every list has been read once.
@@ -92,7 +111,7 @@ impl Observed {
             Trouble::Absent => None,
             Trouble::Failing(why) => Some(format!("{list} cannot be read: {why}")),
         });
-        words.collect()
+        words.chain(state.revoked.iter().map(ToString::to_string)).collect()
     }
 
     /// The topologies that have changed since this was asked before.
@@ -110,6 +129,8 @@ impl Observed {
         let mut state = self.lock();
         state.dirty.all |= dirty.all;
         state.dirty.names.extend(dirty.names);
+        state.dirty.routes |= dirty.routes;
+        state.dirty.namespaces.extend(dirty.namespaces);
         drop(state);
         self.changed.notify_one();
     }
@@ -123,6 +144,23 @@ impl Observed {
     pub fn taken(&self, binding: HostnameBinding) {
         let key = (binding.namespace().unwrap_or_default(), binding.name_any());
         self.lock().world.bindings.insert(key, Arc::new(binding));
+    }
+
+    /// The API server says that these permissions are missing, and no others.
+    fn set_revoked(&self, revoked: BTreeSet<Denied>) {
+        let mut state = self.lock();
+        if state.revoked == revoked {
+            return;
+        }
+        for new in revoked.difference(&state.revoked) {
+            tracing::error!("{new}");
+        }
+        for back in state.revoked.difference(&revoked) {
+            tracing::info!("over: {back}");
+        }
+        state.revoked = revoked;
+        drop(state);
+        self.mark_all();
     }
 
     fn expect(&self, list: &'static str) {
@@ -155,26 +193,30 @@ impl Observed {
                 Some(Trouble::Absent) => tracing::warn!(list, "the cluster does not know this kind"),
                 None => tracing::info!(list, "can be read again"),
             }
-            self.mark(Dirty { all: true, names: BTreeSet::new() });
+            self.mark_all();
         }
     }
 }
 
 fn all() -> Dirty {
-    Dirty { all: true, names: BTreeSet::new() }
+    Dirty { all: true, routes: true, ..Dirty::default() }
 }
 
 fn of_labels(object: &impl ResourceExt) -> Dirty {
-    Dirty { all: false, names: object.labels().get(labels::TOPOLOGY).cloned().into_iter().collect() }
+    Dirty { names: object.labels().get(labels::TOPOLOGY).cloned().into_iter().collect(), ..Dirty::default() }
 }
 
-/// Starts every watch. They end when the set is dropped.
-pub fn observe(client: &Client, observed: &Arc<Observed>) -> JoinSet<()> {
+/// Starts every watch, and asks what the operator whose own namespace is `own` may do. All end when the set is dropped.
+pub fn observe(client: &Client, own: &str, observed: &Arc<Observed>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     topologies(client, observed, &mut tasks);
     bindings(client, observed, &mut tasks);
     namespaces(client, observed, &mut tasks);
     roles(client, observed, &mut tasks);
+    routing::observe(client, observed, &mut tasks);
+    proxies::observe(client, observed, &mut tasks);
+    let (needs, told) = (permissions::needs(own), observed.clone());
+    tasks.spawn(keep_asking(client.clone(), move || needs.clone(), move |revoked| told.set_revoked(revoked)));
     for child in Child::ALL {
         children(client, observed, *child, &mut tasks);
     }
@@ -200,7 +242,7 @@ fn topologies(client: &Client, observed: &Arc<Observed>, tasks: &mut JoinSet<()>
                             && before.metadata.deletion_timestamp == now.metadata.deletion_timestamp
                             && before.status == now.status
                     });
-                    if same { Dirty::default() } else { Dirty { all: false, names: [name].into() } }
+                    if same { Dirty::default() } else { Dirty { names: [name].into(), ..Dirty::default() } }
                 }
                 Change::Gone(topology) => {
                     world.topologies.remove(&topology.name_any());

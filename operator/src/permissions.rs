@@ -1,28 +1,38 @@
 //! What the operator may do, as rules, and what the fixed roles of the tiers lack. Pure.
 //!
 //! The operator's own rules follow from the table of what it makes ([`Child`]) and the short table of what else it reads;
-//! its watches follow from the same.
+//! its watches follow from the same, and so does what it asks the API server about itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailey_crds::access::{Access, TIER_ROLES};
-use bailey_kit::kube::Denied;
+use bailey_kit::kube::{Denied, Need};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use serde_json::Value;
 
 use crate::manifest::{Child, Manifests};
 
+const WATCH: &[&str] = &["get", "list", "watch"];
+const GATEWAY: &str = "gateway.networking.k8s.io";
+
 /// What the operator watches beside what it makes.
-pub const WATCHED: [Access; 4] = [
-    Access { group: "bailey.dev", resource: "ingresstopologies", verbs: &["get", "list", "watch"] },
+pub const WATCHED: [Access; 8] = [
+    Access { group: "bailey.dev", resource: "ingresstopologies", verbs: WATCH },
     Access {
         group: "bailey.dev",
         resource: "hostnamebindings",
         verbs: &["get", "list", "watch", "create", "patch", "delete"],
     },
-    Access { group: "", resource: "namespaces", verbs: &["get", "list", "watch"] },
-    Access { group: "rbac.authorization.k8s.io", resource: "clusterroles", verbs: &["get", "list", "watch"] },
+    Access { group: "", resource: "namespaces", verbs: WATCH },
+    Access { group: "rbac.authorization.k8s.io", resource: "clusterroles", verbs: WATCH },
+    Access { group: "", resource: "pods", verbs: WATCH },
+    Access { group: GATEWAY, resource: "httproutes", verbs: WATCH },
+    Access { group: GATEWAY, resource: "grpcroutes", verbs: WATCH },
+    Access { group: GATEWAY, resource: "referencegrants", verbs: WATCH },
 ];
+
+/// The kinds of others whose status the operator writes: what it says there is about its own part only.
+pub const REPORTED: [&str; 4] = ["gatewayclasses", "gateways", "httproutes", "grpcroutes"];
 
 /// What is done with every child.
 const CHILD_VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
@@ -31,6 +41,9 @@ const CHILD_VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "dele
 pub fn rules() -> Vec<PolicyRule> {
     let mut rules: Vec<PolicyRule> = WATCHED.iter().map(rule).collect();
     rules.push(named("bailey.dev", "ingresstopologies/status", &[], &["get", "patch"]));
+    for plural in REPORTED {
+        rules.push(named(GATEWAY, &format!("{plural}/status"), &[], &["patch"]));
+    }
     for child in Child::ALL {
         let known = |one: &Access| one.group == child.group() && one.resource == child.plural();
         let verbs: Vec<&str> = CHILD_VERBS
@@ -55,6 +68,30 @@ pub fn own_rules() -> Vec<PolicyRule> {
         named("", "secrets", &[], &["get", "create", "patch", "delete"]),
         named("coordination.k8s.io", "leases", &[], &["get", "list", "watch", "create", "patch", "update"]),
     ]
+}
+
+/// All of them as questions: what of them the operator can lose.
+pub fn needs(own_namespace: &str) -> BTreeSet<Need> {
+    let of = |namespace: &str, rules: Vec<PolicyRule>| -> Vec<Need> {
+        let texts =
+            |list: Option<Vec<String>>| list.filter(|list| !list.is_empty()).unwrap_or_else(|| vec![String::new()]);
+        let mut found = Vec::new();
+        for rule in rules {
+            let (groups, resources, names) =
+                (texts(rule.api_groups), texts(rule.resources), texts(rule.resource_names));
+            for group in &groups {
+                for resource in &resources {
+                    for (name, verb) in names.iter().flat_map(|name| rule.verbs.iter().map(move |verb| (name, verb))) {
+                        let (group, resource) = (group.clone(), resource.clone());
+                        let (verb, name) = (verb.clone(), name.clone());
+                        found.push(Need { namespace: namespace.to_owned(), group, resource, verb, name });
+                    }
+                }
+            }
+        }
+        found
+    };
+    of("", rules()).into_iter().chain(of(own_namespace, own_rules())).collect()
 }
 
 /// The rule of one row.
@@ -112,6 +149,20 @@ fn allows(rule: &PolicyRule, access: &Access, verb: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_rule_is_asked_about() {
+        let needs = needs("own");
+        let has = |namespace: &str, resource: &str, verb: &str, name: &str| {
+            needs.iter().any(|need| {
+                (need.namespace.as_str(), need.resource.as_str(), need.verb.as_str(), need.name.as_str())
+                    == (namespace, resource, verb, name)
+            })
+        };
+        assert!(has("", "deployments", "patch", "") && has("", "httproutes/status", "patch", ""));
+        assert!(has("", "secrets", "get", "bailey-link") && !has("", "secrets", "get", ""));
+        assert!(has("", "clusterroles", "bind", "bailey-inner") && has("own", "leases", "update", ""));
+    }
 
     #[test]
     fn the_operator_has_no_wildcard_and_sees_no_secret_but_its_own() {

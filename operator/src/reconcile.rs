@@ -17,10 +17,11 @@ use crate::apply::{self, Cluster, apply};
 use crate::certificates::{self, certify};
 use crate::hostnames;
 use crate::ledger::{self, Asking};
-use crate::manifest::{Child, ChildKey};
+use crate::manifest::{Child, ChildKey, Manifests, Rendered};
 use crate::observe::World;
 use crate::permissions;
 use crate::problem::Problem;
+use crate::proxies::Proxies;
 use crate::render::{Facts, render};
 use crate::report::Reporter;
 use crate::status::{self, Known};
@@ -41,6 +42,8 @@ pub struct Settings {
 pub struct Memory {
     apply: apply::Memory,
     certificates: certificates::Memory,
+    /// The topology as it was understood last: what was made of it goes on when a later edit is refused.
+    valid: Option<Arc<ValidTopology>>,
     failures: u32,
 }
 
@@ -104,6 +107,11 @@ impl Reconciler {
 }
 
 impl Reconciler {
+    /// The topologies that have been looked at and were understood.
+    pub fn valid(&self) -> Vec<Arc<ValidTopology>> {
+        self.memories.values().filter_map(|memory| memory.valid.clone()).collect()
+    }
+
     /// Everything that is needed can be read.
     pub fn unblocked(&self) {
         self.cluster.metrics.set_missing("", std::iter::empty());
@@ -152,9 +160,10 @@ async fn round(
     let asking = Asking { topology: &name, namespace: &topology.spec.outer.namespace };
     let hostnames = ledger::decide(asking, &hostnames::wishes(topology), &hostnames::held(world), now);
     let valid = match validate(topology, &world.namespaces, &hostnames) {
-        Ok(valid) => valid,
+        Ok(valid) => Arc::new(valid),
         Err(refused) => return refuse(&refused),
     };
+    memory.valid = Some(valid.clone());
     let mut problems: Vec<Problem> = Vec::new();
     if world.namespaces.get::<Namespace>("", &valid.outer.namespace).is_some() {
         problems.extend(hostnames::carry_out(cluster, world, &valid, &hostnames, now).await);
@@ -169,7 +178,8 @@ async fn round(
     let facts = facts(world, &settings.proxy_image, &before);
     let rendering = render(&valid, &facts);
     problems.extend(rendering.problems);
-    let lacking = permissions::missing(&rendering.manifests, &world.roles);
+    let proxies = Proxies::of(&valid.name, world.proxies.values());
+    let lacking = lacking(world, &rendering.manifests, &proxies);
     cluster.metrics.set_missing(&valid.name, world.denied.iter().chain(&lacking));
     problems.extend(denied(world, &lacking));
     let outcome = apply(cluster, world, &valid.uid, &valid.name, rendering.manifests, &mut memory.apply).await;
@@ -180,10 +190,7 @@ async fn round(
     let after = cluster.observed.world();
     let transient =
         problems.iter().any(|problem| matches!(problem.reason, Reason::ClusterFailing | Reason::Progressing));
-    let service = match valid.reached() {
-        Reached::Service(_) => latest(&after, world, &first_service(&valid)),
-        Reached::HostPorts(_) => None,
-    };
+    let service = first_service(&valid).and_then(|key| latest(&after, world, &key));
     let known = Known {
         topology: &valid,
         hostnames: &hostnames,
@@ -192,6 +199,7 @@ async fn round(
         workloads: &workloads(&after),
         service: service.as_deref(),
         link_until: certified.until,
+        proxies: &proxies,
     };
     let next =
         hostnames::next_look(&hostnames).map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
@@ -200,6 +208,15 @@ async fn round(
         again: outcome.again || transient || certified.until.is_none(),
         next: next.map(|next| next + Duration::from_secs(1)),
     }
+}
+
+/// Permissions that tiers lack: what their fixed roles do not say any more, and what their proxies meet.
+fn lacking(world: &World, manifests: &Manifests<Rendered>, proxies: &Proxies) -> Vec<Denied> {
+    let mut all = permissions::missing(manifests, &world.roles);
+    all.extend(proxies.denied());
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// What is known of the cluster, for rendering.
@@ -230,9 +247,15 @@ fn denied(world: &World, tiers: &[Denied]) -> Vec<Problem> {
     verbs.into_iter().map(problem).collect()
 }
 
-fn first_service(topology: &ValidTopology) -> ChildKey {
+/// The Service by which the world reaches the outer tier, if it does so by one.
+fn first_service(topology: &ValidTopology) -> Option<ChildKey> {
     let tier = &topology.outer;
-    ChildKey { child: Child::Service, namespace: tier.namespace.clone(), name: tier.name.clone() }
+    match topology.reached() {
+        Reached::Service(_) => {
+            Some(ChildKey { child: Child::Service, namespace: tier.namespace.clone(), name: tier.name.clone() })
+        }
+        Reached::HostPorts(_) => None,
+    }
 }
 
 /// An object as an answer to a write has just shown it, or else as it was when the look began.

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::metrics::Metrics;
 
 /// The field manager of the status.
-const MANAGER: &str = "bailey-operator-status";
+pub const MANAGER: &str = "bailey-operator-status";
 /// The longest note of an Event.
 const LONGEST_NOTE: usize = 1000;
 

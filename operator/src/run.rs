@@ -18,14 +18,22 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::apply::Cluster;
 use crate::args::Args;
+use crate::attach::Attachments;
 use crate::labels::MANAGER;
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
+use crate::poll::poll;
 use crate::reconcile::{Reconciler, Settings};
 use crate::report::Reporter;
 
 /// What changes within this time is looked at together.
 const SETTLE: Duration = Duration::from_millis(50);
+/// Routes and their Gateways are looked at this long after a first change, so that one write tells of all of it.
+const ROUTES_SETTLE: Duration = Duration::from_millis(200);
+/// The least time between two looks at routes.
+const ROUTES_EVERY: Duration = Duration::from_secs(1);
+/// The same after a write that failed.
+const ROUTES_AGAIN: Duration = Duration::from_secs(5);
 /// Seconds a lease holds without being renewed, and how long before its end it is renewed.
 const LEASE_SECONDS: u64 = 15;
 const LEASE_GRACE: u64 = 5;
@@ -61,15 +69,9 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         (Arc::new(Metrics::default()), Arc::new(Observed::default()), Readiness::new());
     let _admin = admin(&args, &metrics, &readiness).await?;
     let mut listed = Some(readiness.task("every list is read"));
-    let watches = observe(&client, &observed);
+    let mut watches = observe(&client, &args.namespace, &observed);
     let (mut leading, lease) = lease(&client, &args).await?.watch().await;
-    let cluster = Cluster { client: client.clone(), observed: observed.clone(), metrics: metrics.clone() };
-    let settings = Settings { namespace: args.namespace, proxy_image: args.proxy_image };
-    let mut looks = Looks {
-        reconciler: Reconciler::new(cluster, settings, Reporter::new(client, args.identity, metrics.clone())),
-        observed: observed.clone(),
-        due: BTreeMap::new(),
-    };
+    let mut looks = Looks::new(&client, args, &observed, &metrics);
     let mut shutdown = std::pin::pin!(shutdown);
     let mut led = false;
     let outcome = loop {
@@ -92,6 +94,9 @@ pub async fn run(args: Args) -> Result<(), RunError> {
                 metrics.set_leader(leads);
                 if led && !leads {
                     break Err(RunError::LeaseLost);
+                }
+                if leads && !led {
+                    watches.spawn(poll(observed.clone()));
                 }
                 led = leads;
                 observed.mark_all();
@@ -118,6 +123,7 @@ async fn admin(args: &Args, metrics: &Arc<Metrics>, readiness: &Arc<Readiness>) 
     let options = AdminOptions {
         readiness: readiness.clone(),
         metrics: Arc::new(move || metrics.render()),
+        served: None,
         pages: None,
         token: None,
     };
@@ -140,14 +146,32 @@ async fn lease(client: &Client, args: &Args) -> Result<LeaseManager, RunError> {
 /// Which topology is looked at when.
 struct Looks {
     reconciler: Reconciler,
+    attachments: Attachments,
     observed: Arc<Observed>,
     due: BTreeMap<String, Instant>,
+    /// When routes may be looked at again.
+    routes: Instant,
 }
 
 impl Looks {
+    fn new(client: &Client, args: Args, observed: &Arc<Observed>, metrics: &Arc<Metrics>) -> Self {
+        let cluster = Cluster { client: client.clone(), observed: observed.clone(), metrics: metrics.clone() };
+        let settings = Settings { namespace: args.namespace, proxy_image: args.proxy_image };
+        let reporter = Reporter::new(client.clone(), args.identity, metrics.clone());
+        Self {
+            reconciler: Reconciler::new(cluster, settings, reporter),
+            attachments: Attachments::new(client.clone(), metrics.clone()),
+            observed: observed.clone(),
+            due: BTreeMap::new(),
+            routes: Instant::now(),
+        }
+    }
+
     /// When the next is due.
     fn next(&self) -> Instant {
-        self.due.values().min().copied().unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
+        let topologies = self.due.values().copied();
+        let routes = self.attachments.is_due().then_some(self.routes);
+        topologies.chain(routes).min().unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
     }
 
     /// Every list has been read.
@@ -165,6 +189,10 @@ impl Looks {
         let world = self.observed.world();
         self.due.retain(|name, _| world.topologies.contains_key(name));
         self.reconciler.retain(&world);
+        if !self.attachments.is_due() {
+            self.routes = self.routes.max(Instant::now() + ROUTES_SETTLE);
+        }
+        self.attachments.mark(&dirty);
         let changed = world.topologies.keys().filter(|name| dirty.all || dirty.names.contains(*name));
         for name in changed {
             self.due.insert(name.clone(), Instant::now());
@@ -183,6 +211,11 @@ impl Looks {
             };
             let again = self.reconciler.look(&world, topology, Timestamp::now()).await;
             self.due.insert(name, Instant::now() + again);
+        }
+        if self.attachments.is_due() && self.routes <= now {
+            let world = self.observed.world();
+            let again = self.attachments.look(&world, &self.reconciler.valid(), Timestamp::now()).await;
+            self.routes = Instant::now() + if again { ROUTES_AGAIN } else { ROUTES_EVERY };
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The status of a topology. Pure: what is known gives what is reported, and the same knowledge gives the same bytes.
 
 use bailey_crds::conditions::{ConditionType, Reason};
-use bailey_crds::topology::{AddressStatus, LostHostname, ServiceType, TenantStatus, TopologyStatus};
+use bailey_crds::topology::{AddressStatus, LostHostname, Protocol, ServiceType, TenantStatus, TopologyStatus};
+use bailey_kit::admin::served::CertificateSeen;
 use bailey_translate::Severity;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use crate::ledger::Decision;
 use crate::problem::Problem;
+use crate::proxies::{self, Proxies};
 use crate::validate::{Reached, ValidTopology};
 use crate::workload::Workload;
 
@@ -33,7 +35,12 @@ pub struct Known<'a> {
     pub service: Option<&'a DynamicObject>,
     /// When the first certificate of the link ends, if every tier has one.
     pub link_until: Option<Timestamp>,
+    /// What the proxies say of themselves.
+    pub proxies: &'a Proxies,
 }
+
+/// Hostnames that a message names.
+const NAMED: usize = 5;
 
 /// The status of a topology that was refused as a whole.
 pub fn refused(previous: &TopologyStatus, generation: i64, refusals: &[String], now: Timestamp) -> TopologyStatus {
@@ -71,14 +78,18 @@ pub fn status(previous: &TopologyStatus, known: &Known<'_>, now: Timestamp) -> T
     let tiers: Vec<_> = topology
         .tiers()
         .zip(known.workloads)
-        .map(|(tier, workload)| workload.clone().unwrap_or_default().status(tier))
+        .map(|(tier, workload)| {
+            let served = known.proxies.serving(tier.tenant.as_deref());
+            workload.clone().unwrap_or_default().status(tier, served)
+        })
         .collect();
     let ready = known.workloads.iter().flatten().filter(|workload| workload.is_ready()).count();
     let addresses = addresses(known);
+    let seen = known.proxies.certificates();
     let mut set = Conditions::new(previous, topology.generation, now);
     let accepted = set.put(ConditionType::Accepted, Ok(accepted(known)));
     let programmed = set.put(ConditionType::Programmed, programmed(known));
-    let certificates = set.put(ConditionType::CertificatesReady, certificates(known));
+    let certificates = set.put(ConditionType::CertificatesReady, certificates(known, &seen, now));
     let verdict = if accepted && programmed && certificates {
         ready_verdict(known, &addresses)
     } else {
@@ -92,10 +103,10 @@ pub fn status(previous: &TopologyStatus, known: &Known<'_>, now: Timestamp) -> T
         observed_generation: Some(topology.generation),
         tiers_ready: Some(format!("{ready}/{}", tiers.len())),
         hostnames: Some(known.hostnames.granted.values().map(Vec::len).sum::<usize>() as u32),
-        next_expiry: None,
+        next_expiry: seen.iter().find_map(|one| one.not_after.clone()),
         tiers,
         addresses,
-        certificates: Vec::new(),
+        certificates: proxies::certificate_status(&seen),
         tenants: tenants(known),
     }
 }
@@ -122,23 +133,65 @@ fn programmed(known: &Known<'_>) -> Verdict {
     }
 }
 
-fn certificates(known: &Known<'_>) -> Verdict {
-    let outer = &known.topology.object.spec.outer;
-    if outer.acme.is_some() {
-        let message = "spec.outer.acme: ordering certificates is not supported in this version; \
-                       put them into Secrets and name these in spec.outer.certificates.secrets";
+/// Whether the tiers have what they need to trust each other, and clients what they need to trust the outer one.
+fn certificates(known: &Known<'_>, seen: &[CertificateSeen], now: Timestamp) -> Verdict {
+    let Some(until) = known.link_until else {
+        let message = "a tier has no certificate for the link yet";
         return Err((Reason::CertificatesPending, message.to_owned()));
+    };
+    if let Some(ended) = seen.iter().find(|one| one.not_after.as_ref().is_some_and(|end| end.0 <= now)) {
+        let message = format!("the certificate for {} ({}) has ended; renew it", listed(&ended.names), ended.source);
+        return Err((Reason::CertificatesFailed, message));
     }
-    match known.link_until {
-        // Whole days, so that the message changes with the certificate and not with the clock.
-        Some(until) => {
-            let day = until.strftime("%Y-%m-%d");
-            let message = format!(
-                "the tiers have certificates for the link between them, the first until {day}; each outer proxy is ready only with all of spec.outer.certificates.secrets"
-            );
-            Ok((Reason::Ready, message))
-        }
-        None => Err((Reason::CertificatesPending, "a tier has no certificate for the link yet".to_owned())),
+    // Whole days, so that the message changes with the certificate and not with the clock.
+    let link = format!(
+        "the tiers have certificates for the link between them, the first until {}",
+        until.strftime("%Y-%m-%d")
+    );
+    let outer = &known.topology.object.spec.outer;
+    if !outer.listeners.iter().any(|listener| listener.protocol == Protocol::Https) {
+        return Ok((Reason::Ready, link));
+    }
+    if !known.proxies.outer_answers() {
+        let message = "no proxy of the outer tier has said yet which certificates it shows";
+        return if outer.acme.is_some() {
+            Err((Reason::CertificatesPending, message.to_owned()))
+        } else {
+            Ok((
+                Reason::Ready,
+                format!("{link}; each outer proxy is ready only with all of spec.outer.certificates.secrets"),
+            ))
+        };
+    }
+    let missing = proxies::uncovered(known.hostnames.granted.values().flatten(), seen, now);
+    if missing.is_empty() {
+        return Ok((Reason::Ready, format!("{link}; every hostname has a certificate")));
+    }
+    let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    if outer.acme.is_none() {
+        let message = format!(
+            "{link}; no certificate of spec.outer.certificates.secrets is for {}, so clients cannot reach that by https",
+            listed(&names)
+        );
+        return Ok((Reason::Ready, message));
+    }
+    let about = |text: fn(&CertificateSeen) -> Option<&String>| {
+        seen.iter().filter(|one| one.names.iter().any(|name| names.contains(name))).find_map(text)
+    };
+    let (reason, why) = match (about(|one| one.last_error.as_ref()), about(|one| one.next_step.as_ref())) {
+        (Some(error), _) => (Reason::CertificatesFailed, format!(": {error}")),
+        (None, Some(step)) => (Reason::CertificatesPending, format!(": {step}")),
+        (None, None) => (Reason::CertificatesPending, String::new()),
+    };
+    Err((reason, format!("there is no certificate yet for {}{why}", listed(&names))))
+}
+
+/// The first few names, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -270,3 +323,6 @@ impl<'a> Conditions<'a> {
         holds
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,6 +168,13 @@ impl ValidTopology {
         self.object.spec.outer.exposure.as_ref()?.internal_service.as_ref()
     }
 
+    /// Whether the outer tier orders certificates and keeps them in Secrets.
+    pub fn keeps_secrets(&self) -> bool {
+        let outer = &self.object.spec.outer;
+        let store = outer.certificates.as_ref().map(|certificates| &certificates.store);
+        outer.acme.is_some() && store.is_some_and(|store| store.secrets.is_some())
+    }
+
     /// The volume that keeps certificates, if they are kept in one.
     pub fn volume(&self) -> Option<&bailey_crds::topology::VolumeStore> {
         self.object.spec.outer.certificates.as_ref()?.store.volume.as_ref()

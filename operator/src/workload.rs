@@ -5,6 +5,7 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 
 use crate::manifest::{Child, ChildKey};
+use crate::proxies::TierServed;
 use crate::tier::Tier;
 use crate::validate::{Reached, ValidTopology};
 
@@ -65,7 +66,7 @@ impl Workload {
     }
 
     /// As it stands in the topology's status.
-    pub fn status(&self, tier: &Tier) -> TierStatus {
+    pub fn status(&self, tier: &Tier, served: TierServed) -> TierStatus {
         let version =
             self.image.as_deref().map(|image| image.rsplit('/').next().unwrap_or(image).chars().take(64).collect());
         TierStatus {
@@ -73,7 +74,8 @@ impl Workload {
             namespace: tier.namespace.clone(),
             ready: self.ready,
             desired: self.desired,
-            digest: None,
+            digest: served.digest,
+            serving: served.serving,
             version,
         }
     }

@@ -155,6 +155,37 @@ fn what_the_api_server_would_refuse_is_refused_with_all_reasons_at_once() {
     assert!(refused.len() >= 2, "{refused:?}");
 }
 
+#[test]
+fn only_an_outer_tier_that_orders_certificates_into_secrets_may_write_secrets_and_delete_none() {
+    let (mut topology, namespaces) = read(&folder().join("two-tenants.yaml"));
+    let store = |topology: &IngressTopology, namespaces: &Objects| -> Vec<String> {
+        let (_, rendering) = rendered(topology, namespaces.clone());
+        let keeps = |binding: &&Value| binding["roleRef"]["name"] == "bailey-certificate-store";
+        let found = of(&rendering.manifests, Child::RoleBinding).filter(keeps);
+        found
+            .map(|binding| format!("{} {}", binding["metadata"]["namespace"], binding["subjects"][0]["name"]))
+            .collect()
+    };
+    topology.spec.outer.acme = None;
+    assert!(store(&topology, &namespaces).is_empty());
+    let acme = json!({"directory": "https://pebble.acme:14000/dir", "challenge": {"http01": {}}});
+    topology.spec.outer.acme = serde_json::from_value(acme).unwrap();
+    topology.spec.outer.certificates = serde_json::from_value(json!({"store": {"volume": {"size": "64Mi"}}})).unwrap();
+    topology.spec.outer.replicas = 1;
+    assert!(store(&topology, &namespaces).is_empty(), "a volume needs no Secrets");
+    topology.spec.outer.certificates = serde_json::from_value(json!({"store": {"secrets": {}}})).unwrap();
+    assert_eq!(store(&topology, &namespaces), [r#""ingress-main" "main-outer""#]);
+    for access in bailey_crds::access::STORE.may {
+        assert!(!access.verbs.iter().any(|verb| verb.contains("delete")), "{access:?}");
+    }
+    // The authority is reached, wherever it listens.
+    let (_, rendering) = rendered(&topology, namespaces);
+    let policies: Vec<&Value> = of(&rendering.manifests, Child::NetworkPolicy).collect();
+    let opens = |policy: &&&Value| policy["spec"]["egress"].to_string().contains("14000");
+    let names: Vec<&Value> = policies.iter().filter(opens).map(|policy| &policy["metadata"]["name"]).collect();
+    assert_eq!(names, ["main-outer"]);
+}
+
 fn of(manifests: &Manifests<Rendered>, child: Child) -> impl Iterator<Item = &Value> {
     manifests.iter().filter(move |manifest| manifest.key.child == child).map(|manifest| &manifest.object)
 }
@@ -284,7 +315,8 @@ fn every_pod_is_restricted_and_nothing_of_the_proxies_may_write() {
             assert!(pod["hostNetwork"].is_null() && pod["containers"][0]["resources"]["requests"]["cpu"].is_string());
         }
     }
-    for role in bailey_crds::access::TIER_ROLES {
+    let keeps = bailey_crds::access::STORE;
+    for role in bailey_crds::access::TIER_ROLES.into_iter().filter(|role| *role != keeps) {
         for access in role.may {
             assert!(access.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb)), "{}", role.name);
             assert!(access.resource != "secrets" || access.verbs == ["get"], "{}", role.name);

@@ -26,6 +26,7 @@ pub mod respond;
 mod seats;
 mod secrets;
 pub mod serve;
+pub mod served;
 pub mod snapshot;
 pub mod source;
 pub mod telemetry;

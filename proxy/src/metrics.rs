@@ -40,6 +40,8 @@ mod tests;
 pub struct Process {
     /// Milliseconds since 1970 at which a configuration was last read.
     loaded: AtomicU64,
+    /// Milliseconds since 1970 at which what is served now was first served.
+    since: AtomicU64,
     /// 1 while the configuration comes from disk because its source could not be read.
     pub stale: AtomicU64,
     /// Configurations that were refused.
@@ -73,9 +75,18 @@ impl Metrics {
 
     /// A configuration was read, with so many problems.
     pub fn loaded(&self, diagnostics: usize) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.process.loaded.store(now.as_millis() as u64, Ordering::Relaxed);
+        self.process.loaded.store(now_millis(), Ordering::Relaxed);
         self.process.diagnostics.store(diagnostics as u64, Ordering::Relaxed);
+    }
+
+    /// Another configuration is served from now on.
+    pub fn went_live(&self) {
+        self.process.since.store(now_millis(), Ordering::Relaxed);
+    }
+
+    /// When what is served now was first served, in milliseconds since 1970; 0: nothing is.
+    pub fn live_since(&self) -> u64 {
+        self.process.since.load(Ordering::Relaxed)
     }
 
     /// Lets go of the series of what `snapshot` no longer has, so that reloads without end do not make series without
@@ -95,4 +106,8 @@ impl Metrics {
     fn shards(&self) -> Vec<Arc<Shard>> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn now_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }

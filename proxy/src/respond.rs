@@ -58,7 +58,8 @@ pub const fn answer(fate: Fate) -> Answer {
         Fate::BackendUnresolved => row(503, L::WARN, "backend_unresolved", "proxy_configuration_error", "the backend of the route does not exist or may not be used"),
         Fate::BackendInvalid => row(500, L::WARN, "backend_invalid", "proxy_configuration_error", "the backend of the route does not exist or may not be used"),
         Fate::NoEndpoint => later(1, row(503, L::WARN, "no_endpoint", "destination_unavailable", "the backend has no endpoint that is ready")),
-        Fate::TenantSuspended => row(503, L::INFO, "tenant_suspended", "http_request_denied", "this site is suspended"),
+        // Nobody knows when a suspension ends; an hour keeps clients and crawlers from asking all the time.
+        Fate::TenantSuspended => later(3600, row(503, L::INFO, "tenant_suspended", "http_request_denied", "this site is suspended")),
         Fate::TenantBusy => later(1, row(503, L::WARN, "tenant_busy", "connection_limit_reached", "too many requests to this site are in progress")),
         Fate::TenantConnections => later(1, row(503, L::WARN, "tenant_connections", "connection_limit_reached", "this site has too many connections")),
         Fate::RateLimited => later(1, row(429, L::INFO, "rate_limited", "http_request_denied", "too many requests to this site")),

@@ -32,6 +32,7 @@ use crate::link::LinkSecurity;
 use crate::listen::Admission;
 use crate::metrics::{Metrics, Scrape, Sources};
 use crate::page::{Member, Site};
+use crate::served::Teller;
 use crate::snapshot::{Current, Snapshot, build};
 use crate::worker::DrainPhase;
 use ports::Ports;
@@ -216,6 +217,7 @@ impl TierHandle {
         // A new port is bound before the table that tells of it is live, and accepts after.
         let change = ports.plan(&snapshot.table);
         self.current.store(Arc::new(snapshot));
+        self.metrics.went_live();
         let refused = ports.carry_out(change, |worker, command| self.tell(worker, command));
         self.shown.addresses.store(Arc::new(ports.addresses()));
         drop(ports);
@@ -299,6 +301,10 @@ impl TierHandle {
         self.scraper().render()
     }
 
+    fn teller(&self) -> Teller {
+        Teller { shown: self.shown.clone(), readiness: self.readiness.clone() }
+    }
+
     fn scraper(&self) -> Scrape {
         let sources = Sources {
             current: self.current.clone(),
@@ -323,9 +329,11 @@ impl TierHandle {
     async fn start_admin(&mut self) -> Result<(), AdminError> {
         let Some(address) = self.options.admin else { return Ok(()) };
         let scrape = self.scraper();
+        let teller = self.teller();
         let options = AdminOptions {
             readiness: self.readiness.clone(),
             metrics: Arc::new(move || scrape.render()),
+            served: Some(Arc::new(move || teller.tell())),
             pages: Some(Site::new(self.options.board.clone())),
             token: self.options.admin_token.clone(),
         };

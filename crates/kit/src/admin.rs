@@ -1,4 +1,4 @@
-//! The admin port: `/healthz`, `/readyz`, `/metrics`, and whatever pages its owner hands over, on a listener of its own,
+//! The admin port: `/healthz`, `/readyz`, `/metrics`, `/served`, and whatever pages its owner hands over, on a listener of its own,
 //! away from the data path. Read-only.
 //!
 //! Decides what is answered by whom and how many may ask at a time. Who may see the pages is decided in [`guard`]; what
@@ -7,6 +7,7 @@
 mod body;
 mod guard;
 mod patience;
+pub mod served;
 mod token;
 
 use std::convert::Infallible;
@@ -44,6 +45,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The text format of `OpenMetrics`, as the registry's own encoder writes it.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// JSON.
+pub const JSON: &str = "application/json";
 /// Plain text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -102,6 +105,8 @@ pub struct AdminOptions {
     pub readiness: Arc<Readiness>,
     /// Behind `/metrics`.
     pub metrics: Metrics,
+    /// Behind `/served`; `None`: this program serves nobody.
+    pub served: Option<served::Tell>,
     /// Behind every other path; `None`: nothing.
     pub pages: Option<Arc<dyn Pages>>,
     /// What must be shown to see the pages. Without one they are seen over loopback only.
@@ -195,11 +200,8 @@ impl Site {
             ("/healthz", _) => Answer::whole(StatusCode::OK, TEXT, "ok\n"),
             ("/readyz", _) => ready(&self.options.readiness, head.uri.query() == Some("verbose")),
             ("/metrics", _) => Answer::whole(StatusCode::OK, OPENMETRICS, (self.options.metrics)()),
-            (_, None) => Answer::whole(
-                StatusCode::NOT_FOUND,
-                TEXT,
-                "there are /healthz, /readyz, /readyz?verbose and /metrics\n",
-            ),
+            (served::PATH, _) => self.options.served.as_ref().map_or_else(unknown, |tell| served(&tell())),
+            (_, None) => unknown(),
             (_, Some(pages)) => match guard::check(head, reached, self.options.token.as_ref()) {
                 Ok(()) => pages.answer(head),
                 Err(refusal) => return guard::refuse(&refusal, self.send(head, refusal.answer())),
@@ -239,4 +241,16 @@ fn ready(readiness: &Readiness, verbose: bool) -> Answer {
     let mut text = if verbose { readiness.report() } else { String::new() };
     text.push_str(if ready { "ready\n" } else { "not ready\n" });
     Answer::whole(status, TEXT, text)
+}
+
+fn served(served: &served::Served) -> Answer {
+    match serde_json::to_vec(served) {
+        Ok(text) => Answer::whole(StatusCode::OK, JSON, text),
+        Err(error) => Answer::whole(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+    }
+}
+
+fn unknown() -> Answer {
+    let text = "there are /healthz, /readyz, /readyz?verbose, /metrics and, of a proxy, /served\n";
+    Answer::whole(StatusCode::NOT_FOUND, TEXT, text)
 }

@@ -1,10 +1,12 @@
 //! What every program that talks to a cluster needs: watches that never end and say how they are, and the permissions that
-//! are missing, by name. Knows no kind of its own.
+//! are missing, by name: those that are refused, and those that were taken away meanwhile. Knows no kind of its own.
 
 mod denied;
+mod review;
 mod watch;
 
 pub use denied::Denied;
+pub use review::{Need, ReviewError, keep_asking, lacking};
 pub use watch::{Change, Trouble, follow};
 
 /// The TLS provider of the client. To be called before the first client is made; a second call changes nothing.

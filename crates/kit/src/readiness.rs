@@ -59,6 +59,11 @@ impl Readiness {
         self.with(|state| !state.draining && state.tasks.values().all(|done| *done))
     }
 
+    /// What was noted last.
+    pub fn notes(&self) -> Vec<String> {
+        self.with(|state| state.notes.clone())
+    }
+
     /// One line a task, as `/readyz?verbose` shows it.
     pub fn report(&self) -> String {
         self.with(|state| {

@@ -69,6 +69,10 @@ pub struct TierStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub digest: Option<String>,
+    /// What there is to say while its proxies do not all serve the same: how many serve which, are behind, do not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub serving: Option<String>,
     /// Version of the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -3,7 +3,7 @@
 //! Every subject is written by [`account`], which takes the namespace from the tier, so no binding can name an account in
 //! another namespace than the one it is in.
 
-use bailey_crds::access::{CERTIFICATES, CLASSES, ENDPOINTS, FixedRole, INNER, OUTER};
+use bailey_crds::access::{CERTIFICATES, CLASSES, ENDPOINTS, FixedRole, INNER, OUTER, STORE};
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding, RoleRef, Subject};
 
 use super::Facts;
@@ -25,6 +25,9 @@ pub(super) fn add(topology: &ValidTopology, tier: &Tier, facts: &Facts, out: &mu
     if tier.tenant.is_none() {
         bind(&OUTER, &tier.namespace, tier);
         bind(&CERTIFICATES, &tier.namespace, tier);
+        if topology.keeps_secrets() {
+            bind(&STORE, &tier.namespace, tier);
+        }
         return;
     }
     for namespace in tier.config.namespaces.iter().chain([&tier.namespace]) {

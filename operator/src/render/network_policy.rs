@@ -54,6 +54,10 @@ fn egress(topology: &ValidTopology, tier: &Tier) -> Vec<NetworkPolicyEgressRule>
             rules.push(to(Some(vec![pods_of(inner)]), Some(links)));
         }
     }
+    let authority = topology.object.spec.outer.acme.as_ref().filter(|_| tier.tenant.is_none());
+    if let Some(port) = authority.and_then(|acme| port_of(&acme.directory)).filter(|port| !API_SERVER.contains(port)) {
+        rules.push(to(None, Some(vec![tcp(port)])));
+    }
     if let Some(port) = tier.config.tracing.as_ref().and_then(|tracing| port_of(&tracing.endpoint)) {
         rules.push(to(None, Some(vec![tcp(port)])));
     }

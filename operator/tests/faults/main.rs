@@ -11,11 +11,13 @@ use std::sync::Arc;
 use api::{Api, Fault};
 use bailey_crds::access::TIER_ROLES;
 use bailey_crds::{HostnameBinding, IngressTopology};
+use bailey_kit::admin::served::Served;
 use bailey_operator::apply::Cluster;
 use bailey_operator::manifest::{Child, ChildKey};
 use bailey_operator::metrics::Metrics;
 use bailey_operator::observe::{Observed, World};
 use bailey_operator::permissions;
+use bailey_operator::proxies::Proxy;
 use bailey_operator::reconcile::{Reconciler, Settings};
 use bailey_operator::report::Reporter;
 use jiff::Timestamp;
@@ -30,6 +32,8 @@ const TOPOLOGY: &str = "/apis/bailey.dev/v1alpha1/ingresstopologies/main";
 struct Bed {
     api: Api,
     reconciler: Reconciler,
+    /// Seconds since 1970.
+    now: i64,
 }
 
 impl Bed {
@@ -47,7 +51,7 @@ impl Bed {
         state.objects.insert(TOPOLOGY.to_owned(), topology);
         state.fault = fault;
         drop(state);
-        Self { reconciler: reconciler(&api), api }
+        Self { reconciler: reconciler(&api), api, now: 1_800_000_000 }
     }
 
     /// What the watches would know now.
@@ -85,7 +89,7 @@ impl Bed {
         let topology: IngressTopology = serde_json::from_value(self.object(TOPOLOGY)).unwrap();
         let world = self.world();
         self.api.0.lock().unwrap().writes.clear();
-        self.reconciler.look(&world, &topology, Timestamp::from_second(1_800_000_000).unwrap()).await;
+        self.reconciler.look(&world, &topology, Timestamp::from_second(self.now).unwrap()).await;
         self.api.0.lock().unwrap().writes.clone()
     }
 
@@ -213,6 +217,54 @@ async fn drift_is_put_back_and_a_fight_is_given_up_but_for_a_write_a_minute() {
     let (_, reason, message) = bed.condition("Programmed");
     assert_eq!(reason, "Contested");
     assert!(message.contains("spec.replicas keeps being changed"), "{message}");
+}
+
+#[tokio::test]
+async fn a_link_certificate_that_somebody_changes_or_deletes_is_put_right_within_ten_seconds() {
+    let mut bed = Bed::new(None);
+    bed.settle().await;
+    let path = "/api/v1/namespaces/team-a/secrets/bailey-link";
+    let good = bed.object(path)["data"]["tls.crt"].clone();
+    bed.edit(path, |secret| secret["data"]["tls.crt"] = "bm8gY2VydGlmaWNhdGU=".into());
+    bed.now += 9;
+    assert_eq!(bed.look().await, [format!("PATCH {path}")]);
+    let again = bed.object(path)["data"]["tls.crt"].clone();
+    assert!(again != "bm8gY2VydGlmaWNhdGU=" && again != good, "it is a new one");
+    bed.api.0.lock().unwrap().objects.remove(path);
+    bed.now += 9;
+    assert_eq!(bed.look().await, [format!("PATCH {path}")]);
+    bed.now += 9;
+    assert_eq!(bed.look().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_proxy_may_not_read_and_what_it_serves_stand_in_the_status() {
+    let mut bed = Bed::new(None);
+    bed.settle().await;
+    let denied = bailey_kit::kube::Denied {
+        verb: "watch".to_owned(),
+        resource: "httproutes.gateway.networking.k8s.io".to_owned(),
+        namespace: "team-a".to_owned(),
+        subject: "system:serviceaccount:team-a:main-a".to_owned(),
+    };
+    let served = Served { digest: Some("d".to_owned()), denied: vec![denied], ..Served::default() };
+    let mut world = bed.world();
+    let proxy = Proxy {
+        topology: "main".to_owned(),
+        tenant: Some("a".to_owned()),
+        address: Some([10, 0, 0, 1].into()),
+        told: Some(Ok(Arc::new(served))),
+    };
+    world.proxies.insert(("team-a".to_owned(), "p".to_owned()), proxy);
+    let topology: IngressTopology = serde_json::from_value(bed.object(TOPOLOGY)).unwrap();
+    bed.reconciler.look(&world, &topology, Timestamp::from_second(bed.now).unwrap()).await;
+    let (_, reason, message) = bed.condition("Programmed");
+    assert_eq!(reason, "PermissionMissing");
+    assert!(
+        message.contains("main-a may not watch httproutes.gateway.networking.k8s.io in namespace team-a"),
+        "{message}"
+    );
+    assert_eq!(bed.object(TOPOLOGY)["status"]["tiers"][1]["digest"], "d");
 }
 
 #[tokio::test]

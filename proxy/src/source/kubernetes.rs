@@ -3,7 +3,7 @@
 //!
 //! Decides when what was read is whole: every list that the tier needs has been read once. Which lists these are is
 //! decided in [`plan`], what they may hold in the fixed roles of `bailey_crds::access`. A watch that fails later keeps what
-//! it told before.
+//! it told before. A permission that is taken away is asked for, since an open watch does not notice.
 
 pub mod plan;
 mod secrets;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bailey_crds::gateway::{GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant};
 use bailey_crds::{HostnameBinding, TierConfig, TierConfigSpec};
-use bailey_kit::kube::{Denied, follow};
+use bailey_kit::kube::{Denied, follow, keep_asking};
 use bailey_translate::{Kind, Objects};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -39,6 +39,7 @@ pub struct Source {
     store: Arc<Store>,
     last: Option<Instant>,
     driver: JoinHandle<()>,
+    asking: JoinHandle<()>,
 }
 
 /// What is known at one moment.
@@ -60,8 +61,10 @@ impl Source {
     /// Begins to watch what the tier `role` in `namespace` needs.
     pub fn start(client: Client, role: Role, namespace: String) -> Self {
         let store = Arc::new(Store::default());
+        let (needed, told, own) = (store.clone(), store.clone(), namespace.clone());
+        let asking = keep_asking(client.clone(), move || needed.needs(&own), move |taken| told.set_taken(taken));
         let driver = Driver { client, role, namespace, store: store.clone(), running: BTreeMap::new() };
-        Self { driver: tokio::spawn(driver.run()), store, last: None }
+        Self { driver: tokio::spawn(driver.run()), asking: tokio::spawn(asking), store, last: None }
     }
 
     /// Waits for a change: at once for the first, then at most every 50 ms while they keep coming.
@@ -82,6 +85,7 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         self.driver.abort();
+        self.asking.abort();
     }
 }
 

@@ -36,7 +36,8 @@ impl Pages for Two {
 }
 
 async fn server(readiness: &Arc<Readiness>) -> AdminServer {
-    start(AdminOptions { readiness: readiness.clone(), metrics: metrics(), pages: None, token: None }).await
+    start(AdminOptions { readiness: readiness.clone(), metrics: metrics(), served: None, pages: None, token: None })
+        .await
 }
 
 async fn start(options: AdminOptions) -> AdminServer {
@@ -47,10 +48,35 @@ fn metrics() -> Metrics {
     Arc::new(|| "# EOF\n".to_owned())
 }
 
+#[tokio::test]
+async fn what_is_served_is_told_without_a_token_by_those_who_serve() {
+    let told = served::Served { tier: "outer".to_owned(), digest: Some("12".to_owned()), ..Default::default() };
+    let tell = told.clone();
+    let options = AdminOptions {
+        readiness: Readiness::new(),
+        metrics: metrics(),
+        served: Some(Arc::new(move || tell.clone())),
+        pages: None,
+        token: None,
+    };
+    let answer = ask_with(&start(options).await, "GET /served", "Host: 10.0.0.7:15000\r\n").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("application/json"), "{answer}");
+    assert_eq!(serde_json::from_str::<served::Served>(body).unwrap(), told);
+    let none = ask(&server(&Readiness::new()).await, "GET /served").await;
+    assert!(none.starts_with("HTTP/1.1 404"), "{none}");
+}
+
 async fn with_pages(token: Option<&[u8]>) -> (AdminServer, Arc<Two>) {
     let pages = Arc::new(Two(std::sync::Mutex::default()));
     let token = token.map(|token| AdminToken::new(token).unwrap());
-    let options = AdminOptions { readiness: Readiness::new(), metrics: metrics(), pages: Some(pages.clone()), token };
+    let options = AdminOptions {
+        readiness: Readiness::new(),
+        metrics: metrics(),
+        served: None,
+        pages: Some(pages.clone()),
+        token,
+    };
     (start(options).await, pages)
 }
 
@@ -78,7 +104,8 @@ async fn metrics_are_rendered_and_other_paths_are_named() {
 #[tokio::test]
 async fn a_taken_port_says_which_and_what_to_do() {
     let first = server(&Readiness::new()).await;
-    let options = AdminOptions { readiness: Readiness::new(), metrics: metrics(), pages: None, token: None };
+    let options =
+        AdminOptions { readiness: Readiness::new(), metrics: metrics(), served: None, pages: None, token: None };
     let error = AdminServer::start(first.address(), options).await.unwrap_err().to_string();
     assert!(error.contains(&first.address().to_string()) && error.contains("--admin"), "{error}");
 }

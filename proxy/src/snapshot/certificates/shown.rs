@@ -13,6 +13,8 @@ pub struct Shown {
     pub source: String,
     /// Who has signed it.
     pub issuer: String,
+    /// From when it holds, in seconds since 1970.
+    pub not_before: i64,
     /// When it ends, in seconds since 1970.
     pub not_after: i64,
     /// The same for people (RFC 3339).
@@ -33,6 +35,7 @@ impl Shown {
             names: names.collect(),
             source: source.to_owned(),
             issuer: common_name(leaf.issuer()),
+            not_before: leaf.validity().not_before.timestamp(),
             not_after,
             not_after_text: Timestamp::from_second(not_after).map(|at| at.to_string()).unwrap_or_default(),
         })

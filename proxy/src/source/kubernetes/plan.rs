@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bailey_crds::TierConfigSpec;
 use bailey_crds::access::{self, Access};
+use bailey_kit::kube::Need;
 use bailey_translate::names;
 
 use crate::tier::Role;
@@ -51,6 +52,11 @@ impl Watched {
             _ => None,
         }
     }
+
+    /// The row that allows to watch it.
+    pub fn access(self) -> Option<&'static Access> {
+        access::TIER_ROLES.iter().flat_map(|role| role.may).find(|access| Self::of(access) == Some(self))
+    }
 }
 
 /// Which objects of a list.
@@ -82,6 +88,28 @@ pub struct Plan {
     pub watches: BTreeSet<Watch>,
     /// TLS Secrets of the tier's own namespace, which are read by name.
     pub secrets: BTreeSet<String>,
+}
+
+impl Plan {
+    /// What the account of the tier in `namespace` must be allowed, for all of it to be read.
+    pub fn needs(&self, namespace: &str) -> BTreeSet<Need> {
+        let need = |namespace: &str, access: &Access, verb: &str, name: &str| Need {
+            namespace: namespace.to_owned(),
+            group: access.group.to_owned(),
+            resource: access.resource.to_owned(),
+            verb: verb.to_owned(),
+            name: name.to_owned(),
+        };
+        let mut needs = BTreeSet::new();
+        for watch in &self.watches {
+            let Some(access) = watch.kind.access() else { continue };
+            needs.extend(["list", "watch"].map(|verb| need(&watch.namespace, access, verb, "")));
+        }
+        for access in access::CERTIFICATES.may {
+            needs.extend(self.secrets.iter().map(|name| need(namespace, access, "get", name)));
+        }
+        needs
+    }
 }
 
 /// What the tier `role` in `namespace` reads, as far as it follows from its configuration: without one, only that.
@@ -165,6 +193,14 @@ mod tests {
             ("a", &Select::Labels("kubernetes.io/service-name=main-a".to_owned()))
         );
         assert_eq!(plan.secrets, BTreeSet::from(["site".to_owned()]));
+        let needs: Vec<String> = plan
+            .needs("out")
+            .into_iter()
+            .map(|need| format!("{} {} {} {}", need.namespace, need.verb, need.resource, need.name))
+            .collect();
+        assert!(needs.contains(&"a watch endpointslices ".to_owned()), "{needs:?}");
+        assert!(needs.contains(&"out get secrets site".to_owned()), "{needs:?}");
+        assert_eq!(needs.len(), 2 * plan.watches.len() + 1);
     }
 
     #[test]

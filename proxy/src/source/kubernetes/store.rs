@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bailey_crds::{TierConfig, TierConfigSpec};
-use bailey_kit::kube::{Change, Trouble};
+use bailey_kit::kube::{Change, Denied, Need, Trouble};
 use bailey_translate::{Key, Kind, Objects};
 use k8s_openapi::api::core::v1::Secret;
 use tokio::sync::Notify;
@@ -35,6 +35,8 @@ struct State {
     watches: BTreeMap<Watch, Progress>,
     secrets: BTreeMap<String, SecretProgress>,
     secrets_due: Option<Instant>,
+    /// Permissions that are missing now, though a watch that needs them may still be open.
+    taken: BTreeSet<Denied>,
     /// The configuration that the lists above follow from.
     planned: Option<TierConfigSpec>,
 }
@@ -177,6 +179,23 @@ impl Store {
         }
     }
 
+    /// What the tier in `namespace` must be allowed to read all of it.
+    pub(super) fn needs(&self, namespace: &str) -> BTreeSet<Need> {
+        let state = self.lock();
+        let watches = state.watches.keys().cloned().collect();
+        Plan { watches, secrets: state.secrets.keys().cloned().collect() }.needs(namespace)
+    }
+
+    /// The API server says that these permissions are missing, and no others.
+    pub(super) fn set_taken(&self, taken: BTreeSet<Denied>) {
+        let mut state = self.lock();
+        if state.taken != taken {
+            state.taken = taken;
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
     /// The tier's own configuration, if it has been read.
     pub(super) fn config(&self) -> Option<TierConfigSpec> {
         let state = self.lock();
@@ -202,6 +221,10 @@ impl Store {
         };
         if lists && !configured {
             view.troubles.push("there is no TierConfig of this tier yet; the operator writes it".to_owned());
+        }
+        for denied in &state.taken {
+            view.denied.insert(denied.clone());
+            view.troubles.push(denied.to_string());
         }
         let of_secrets = state.secrets.values().filter_map(|progress| progress.trouble.as_ref());
         let of_watches = state.watches.iter().filter_map(|(watch, progress)| Some((watch, progress.trouble.as_ref()?)));
@@ -297,6 +320,24 @@ mod tests {
         let view = store.view();
         assert!(view.denied.contains(&denied) && view.objects.get::<TierConfig>("out", "main-outer").is_some());
         assert_eq!(view.troubles, ["u may not watch tierconfigs.bailey.dev in namespace out"]);
+    }
+
+    #[test]
+    fn a_permission_that_is_taken_away_under_an_open_watch_is_told_until_it_is_back() {
+        let store = Store::default();
+        store.expect(&plan(&role(), "out", None), None);
+        let denied = Denied {
+            verb: "watch".to_owned(),
+            resource: "tierconfigs.bailey.dev".to_owned(),
+            namespace: "out".to_owned(),
+            subject: "u".to_owned(),
+        };
+        store.set_taken([denied.clone()].into());
+        let view = store.view();
+        assert!(view.denied.contains(&denied));
+        assert_eq!(view.troubles, ["u may not watch tierconfigs.bailey.dev in namespace out"]);
+        store.set_taken(BTreeSet::new());
+        assert!(store.view().denied.is_empty() && store.view().troubles.is_empty());
     }
 
     #[test]

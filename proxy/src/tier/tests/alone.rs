@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::support::*;
+use bailey_kit::admin::served::Served;
 use serde_json::json;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -36,6 +37,12 @@ async fn a_tier_alone_serves_follows_edits_and_drains() {
     assert!(metrics.contains("bailey_config_generation{"), "{metrics}");
     assert!(metrics.contains("route=\"HTTPRoute/shop/web\""), "{metrics}");
     assert!(ask(tier.admin_address().unwrap(), &get("admin", "/readyz")).await.starts_with("http/1.1 200"));
+    let served = ask(tier.admin_address().unwrap(), &get("10.0.0.7", "/served")).await;
+    let served: Served = serde_json::from_str(served.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!((served.tier.as_str(), served.gateway.as_deref()), ("gateway", Some("shop/web")));
+    assert_eq!(served.digest, Some(format!("{:032x}", tier.snapshot().digest)));
+    assert_eq!((served.generation, served.counts.routes, served.ready, served.stale), (2, 1, true, false));
+    assert!(served.since.is_some() && served.denied.is_empty() && served.certificates.is_empty());
     assert!(tier.drain().await);
     assert!(TcpStream::connect(to).await.is_err());
 }

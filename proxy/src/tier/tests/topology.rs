@@ -1,7 +1,8 @@
 //! An outer and an inner tier with a real link between them.
 
 use super::super::*;
-use super::support::*;
+use super::support::{self, *};
+use bailey_kit::admin::served::Served;
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -99,8 +100,24 @@ async fn a_connection_serves_the_tenant_of_its_server_name_and_no_other() {
     }
     assert!(ask_head(at(false), &get("nobody.example", "/")).await.starts_with("http/1.1 404"));
 
+    let served = support::ask(outer.admin_address().unwrap(), &get("admin", "/served")).await;
+    let served: Served = serde_json::from_str(served.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!((served.topology.as_deref(), served.tenant, served.counts.hosts), (Some("main"), None, 6));
+    let [one, other] = &served.certificates[..] else { panic!("{:?}", served.certificates) };
+    let sources = [one, other].map(|seen| (seen.names.len(), seen.source.as_str()));
+    assert!(
+        sources.contains(&(2, "Secret edge/cert-a")) && sources.contains(&(1, "Secret edge/cert-b")),
+        "{sources:?}"
+    );
+    assert!(one.not_before < one.not_after && !one.issuer.is_empty(), "{one:?}");
+
     let mut suspended = TlsClient::connect(at(true), "b.example", &roots).await.unwrap();
-    assert!(suspended.ask(&get("b.example", "/")).await.contains("this site is suspended"));
+    let answer = suspended.ask(&get("b.example", "/")).await;
+    assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after: 3600\r\n"), "{answer}");
+    assert!(
+        answer.contains("proxy-status: bailey-outer; error=http_request_denied; details=\"this site is suspended\""),
+        "{answer}"
+    );
     let mut client = TlsClient::connect(at(true), "a.example", &roots).await.unwrap();
     let mut statuses = Vec::new();
     for _ in 0..60 {
