@@ -123,8 +123,8 @@ cluster-down: ## End it and leave nothing
 
 .PHONY: cluster-test
 cluster-test: setup ## Bailey on a real Kubernetes, from a client with its own address (needs root); CLUSTER=NAME uses one that runs
-	images/build quick bailey-proxy
-	$(CARGO) test --package bailey-tests --test cluster -- --ignored $(TEST)
+	images/build quick
+	$(CARGO) test --profile quick --package bailey-tests --test cluster -- --ignored $(TEST)
 
 ##@ Measure
 .PHONY: bench

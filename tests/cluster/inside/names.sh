@@ -1,6 +1,6 @@
 # Addresses and folders inside a cluster's namespaces. Sourced by the other scripts here.
 R=/run/cluster                  # the cluster's state; the same folder is seen from outside under another name
-P=/run/programs                 # kubernetes/ etcd/ node/ gateway/
+P=/run/programs                 # kubernetes/ etcd/ dns/ node/ gateway/
 node_ip=172.30.0.1              # exists only in this network namespace, which has no way out
 pods=10.244.0.0/16
 services=10.96.0.0/16

@@ -29,7 +29,7 @@ pub(crate) const CLIENT: &str = "198.51.100.7";
 /// The node's address, where host ports and node ports are.
 pub(crate) const NODE: &str = "172.30.0.1";
 /// The images that a cluster of the tests has from the start, as `images/build` writes them.
-const IMAGES: [&str; 1] = ["bailey-proxy"];
+const IMAGES: [&str; 2] = ["bailey-proxy", "bailey-operator"];
 
 /// A running cluster.
 pub(crate) struct Bed {
@@ -144,20 +144,53 @@ impl Bed {
 
     /// Stops (by SIGKILL) or starts a component, such as `apiserver`.
     pub(crate) fn component(&self, action: &str, name: &str) {
-        let status = Command::new(script("component")).env("CLUSTER", &self.name).args([action, name]).status();
+        let status = self.command("component").args([action, name]).status();
         assert!(status.expect("tests/cluster/component").success(), "component {action} {name}");
     }
 
     /// What kubectl prints.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        let output = Command::new(script("kubectl")).env("CLUSTER", &self.name).args(arguments).output();
+        let output = self.command("kubectl").args(arguments).output();
         let output = output.expect("tests/cluster/kubectl");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
+    /// A program, or a script of `tests/cluster`, that is about this cluster.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(script(program)); // joins no path to one that begins at the root
+        command.env("CLUSTER", &self.name);
+        command
+    }
+
+    /// Brings an image into the cluster.
+    pub(crate) fn import(&self, archive: &Path) {
+        let status = self.command("import").arg(archive).stdout(Stdio::null()).status();
+        assert!(status.expect("tests/cluster/import").success(), "import {}", archive.display());
+    }
+
+    /// The processes of the cluster's Pods whose command line has all these words, by the numbers they have here.
+    pub(crate) fn processes(&self, words: &[&str]) -> Vec<u32> {
+        let group = format!("bailey-{}/", self.name);
+        let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let read = |process: u32, file: &str| std::fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
+        let fits = |process: &u32| {
+            let line = read(*process, "cmdline");
+            let line: Vec<_> = line.split(|byte| *byte == 0).collect();
+            let here = || String::from_utf8_lossy(&read(*process, "cgroup")).contains(&group);
+            words.iter().all(|word| line.contains(&word.as_bytes())) && here()
+        };
+        numbers.filter(fits).collect()
+    }
+
+    /// The folder with the cluster's keys, logs and settings.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// What users whose name contains `user` wrote since a time, a line each (`tests/cluster/writes` says what is in it).
     pub(crate) fn writes(&self, user: &str, since: &str) -> Vec<String> {
-        let output = Command::new(script("writes")).env("CLUSTER", &self.name).args([user, since]).output();
+        let output = self.command("writes").args([user, since]).output();
         let output = output.expect("tests/cluster/writes");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
@@ -165,11 +198,24 @@ impl Bed {
 
     /// What helps to understand why a test failed.
     pub(crate) fn describe(&self) -> String {
+        let last = |text: &str, lines: usize| {
+            let all: Vec<_> = text.lines().collect();
+            all[all.len().saturating_sub(lines)..].join("\n")
+        };
         let pods = self.kubectl(&["get", "pods", "--all-namespaces", "--output=wide"]);
+        let conditions = r#"-o=jsonpath={range .items[*]}{.metadata.name}{"\n"}{range .status.conditions[*]}  {.type} {.status} {.reason}: {.message}{"\n"}{end}{end}"#;
+        let topologies = self.kubectl(&["get", "itopo", conditions]);
         let events = self.kubectl(&["get", "events", "--all-namespaces", "--sort-by=.metadata.creationTimestamp"]);
-        let last: Vec<_> = events.lines().rev().take(25).collect();
-        let last: Vec<_> = last.into_iter().rev().collect();
-        format!("{pods}\n{}", last.join("\n"))
+        let mut said = format!("== Pods\n{pods}\n== topologies\n{topologies}\n== Events\n{}", last(&events, 25));
+        for of in ["app.kubernetes.io/name=bailey-operator", "app.kubernetes.io/name=bailey-proxy"] {
+            let name = r#"-o=jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}"#;
+            for line in self.kubectl(&["get", "pods", "--all-namespaces", "--selector", of, name]).lines() {
+                let Some((namespace, pod)) = line.split_once(' ') else { continue };
+                let log = self.kubectl(&["logs", "--namespace", namespace, pod, "--tail=12"]);
+                said += &format!("\n== log of {namespace}/{pod}\n{log}");
+            }
+        }
+        said
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, LogParams, Patch, PatchParams, PostParams,
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, LogParams, Patch, PatchParams,
+    PostParams,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{Scope, pinned_kind};
@@ -59,6 +60,70 @@ impl Kubernetes {
     pub(crate) async fn apply_one(&self, object: &Value) -> Result<DynamicObject, kube::Error> {
         let parameters = PatchParams::apply("cluster-tests").force();
         self.api(object).await.patch(name(object), &parameters, &Patch::Apply(object)).await
+    }
+
+    /// The object that this one names, if it is there.
+    pub(crate) async fn get(&self, object: &Value) -> Option<Value> {
+        let found = self.api(object).await.get_opt(name(object)).await.expect("an answer");
+        found.map(|found| serde_json::to_value(found).expect("JSON"))
+    }
+
+    /// All objects of this one's kind with these labels, in all namespaces.
+    pub(crate) async fn labelled(&self, api_version: &str, kind: &str, labels: &str) -> Vec<DynamicObject> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let (resource, _) = self.resource(&GroupVersionKind::gvk(group, version, kind)).await;
+        let all = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
+        all.list(&ListParams::default().labels(labels)).await.expect("a list").items
+    }
+
+    /// Merges `change` into the object that `object` names.
+    pub(crate) async fn merge(&self, object: &Value, change: &Value) {
+        let api = self.api(object).await;
+        let changed = api.patch(name(object), &PatchParams::default(), &Patch::Merge(change)).await;
+        changed.unwrap_or_else(|error| panic!("{error}: {object} {change}"));
+    }
+
+    /// Deletes the object that this one names, and waits until it is gone.
+    pub(crate) async fn delete(&self, object: &Value) {
+        let api = self.api(object).await;
+        match api.delete(name(object), &DeleteParams::default()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => return,
+            Err(error) => panic!("{error}: {object}"),
+        }
+        until(&format!("{object} is gone"), async || {
+            api.get_opt(name(object)).await.expect("an answer").is_none().then_some(())
+        })
+        .await;
+    }
+
+    /// The Pods with these labels that are not on their way out.
+    pub(crate) async fn pods(&self, namespace: &str, labels: &str) -> Vec<Pod> {
+        let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let list = pods.list(&ListParams::default().labels(labels)).await.expect("a list");
+        list.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
+    }
+
+    /// Waits until the Deployment has rolled out: all its Pods are new and ready, and no old one is left to serve.
+    pub(crate) async fn rolled_out(&self, namespace: &str, name: &str) {
+        let deployment = reference("apps/v1", "Deployment", namespace, name);
+        until(&format!("Deployment {namespace}/{name} has rolled out"), async || {
+            let found = self.get(&deployment).await?;
+            let number = |pointer: &str| found.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+            let wanted = number("/spec/replicas");
+            let counts = ["/status/replicas", "/status/updatedReplicas", "/status/availableReplicas"];
+            let seen = number("/status/observedGeneration") >= number("/metadata/generation");
+            (seen && counts.iter().all(|count| number(count) == wanted)).then_some(())
+        })
+        .await;
+    }
+
+    /// Starts a roll of the Deployment's Pods as `kubectl rollout restart` does.
+    pub(crate) async fn restart(&self, namespace: &str, name: &str) {
+        let now = jiff::Timestamp::now().to_string();
+        let template = json!({"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}});
+        let deployment = reference("apps/v1", "Deployment", namespace, name);
+        self.merge(&deployment, &json!({"spec": {"template": template}})).await;
     }
 
     /// Whether the API server would store a new object like this; nothing is stored.
@@ -149,6 +214,11 @@ pub(crate) fn condition(object: &impl serde::Serialize, kind: &str) -> bool {
 /// The documents of a YAML text.
 pub(crate) fn documents(yaml: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(yaml).expect("YAML")
+}
+
+/// What names an object of a namespace.
+pub(crate) fn reference(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"namespace": namespace, "name": name}})
 }
 
 fn name(object: &Value) -> &str {

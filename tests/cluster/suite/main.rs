@@ -7,9 +7,15 @@
 mod addresses;
 mod bed;
 mod definitions;
+mod install;
 mod kubernetes;
 mod machine;
+mod outage;
+mod permissions;
 mod proxy;
+mod routes;
+mod site;
+mod tenancy;
 mod traffic;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,25 +23,42 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+/// Tests by their paths.
+macro_rules! tests {
+    ($($module:ident::$name:ident,)*) => {
+        &[$((concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
+    };
+}
+
 /// Every test, in the order in which they run.
-const TESTS: &[(&str, fn())] = &[
-    ("machine::the_node_is_ready_and_names_resolve", machine::the_node_is_ready_and_names_resolve),
-    ("machine::the_audit_log_tells_who_wrote_what", machine::the_audit_log_tells_who_wrote_what),
-    ("machine::the_api_server_can_be_stopped_and_started", machine::the_api_server_can_be_stopped_and_started),
-    ("machine::an_interrupted_cluster_leaves_nothing", machine::an_interrupted_cluster_leaves_nothing),
-    ("addresses::a_host_port_shows_the_clients_address", addresses::a_host_port_shows_the_clients_address),
-    (
-        "addresses::a_local_load_balancer_shows_the_clients_address",
-        addresses::a_local_load_balancer_shows_the_clients_address,
-    ),
-    (
-        "addresses::a_cluster_wide_load_balancer_loses_the_clients_address",
-        addresses::a_cluster_wide_load_balancer_loses_the_clients_address,
-    ),
-    ("definitions::the_server_agrees_with_the_offline_rules", definitions::the_server_agrees_with_the_offline_rules),
-    ("definitions::samples_are_accepted", definitions::samples_are_accepted),
-    ("definitions::fields_are_explained", definitions::fields_are_explained),
-    ("proxy::a_tier_from_the_image_serves_a_folder", proxy::a_tier_from_the_image_serves_a_folder),
+#[rustfmt::skip]
+const TESTS: &[(&str, fn())] = tests![
+    machine::the_node_is_ready_and_names_resolve,
+    machine::the_audit_log_tells_who_wrote_what,
+    machine::the_api_server_can_be_stopped_and_started,
+    machine::an_interrupted_cluster_leaves_nothing,
+    addresses::a_host_port_shows_the_clients_address,
+    addresses::a_local_load_balancer_shows_the_clients_address,
+    addresses::a_cluster_wide_load_balancer_loses_the_clients_address,
+    definitions::the_server_agrees_with_the_offline_rules,
+    definitions::samples_are_accepted,
+    definitions::fields_are_explained,
+    proxy::a_tier_from_the_image_serves_a_folder,
+    install::the_readmes_commands_make_a_site,
+    install::the_application_sees_the_client_through_both_tiers,
+    install::host_ports_show_the_clients_address,
+    install::a_cluster_wide_load_balancer_is_said_to_lose_the_address,
+    tenancy::an_inner_tier_lets_in_its_own_outer_tier_alone,
+    routes::a_new_route_is_404_then_200_and_404_when_it_is_gone,
+    routes::changes_of_routes_lose_no_request,
+    routes::rolls_lose_no_request,
+    routes::scaling_loses_no_request,
+    routes::a_route_works_soon,
+    outage::routes_and_endpoints_change_without_the_operator,
+    outage::a_tier_that_restarts_without_the_api_server_serves_what_it_last_knew_and_says_so,
+    permissions::a_missing_permission_of_a_tier_is_named_and_is_never_a_404,
+    permissions::a_missing_permission_of_the_operator_is_named,
+    permissions::a_binding_that_somebody_deletes_comes_back,
 ];
 
 fn main() -> ExitCode {
@@ -57,6 +80,8 @@ fn main() -> ExitCode {
 fn run(test: fn()) -> Result<(), Failed> {
     catch_unwind(AssertUnwindSafe(test)).map_err(|panic| {
         let why = panic.downcast_ref::<String>().cloned();
-        why.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default().into()
+        let why = why.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default();
+        let why = if why.contains("\n== Pods") { why } else { format!("{why}\n{}", bed::bed().describe()) };
+        why.into()
     })
 }

@@ -13,6 +13,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
@@ -125,6 +126,8 @@ pub(crate) struct Tally {
     pub(crate) sent: u64,
     /// How many had each status, or each error.
     pub(crate) fates: BTreeMap<String, u64>,
+    /// The fates in their order, each as often as another was before it. Means something for one connection only.
+    pub(crate) turns: Vec<String>,
     pub(crate) slowest: Duration,
 }
 
@@ -180,31 +183,79 @@ impl Shared {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let due = self.started + Duration::from_secs(1) * u32::try_from(number).expect("small") / self.rate;
             tokio::time::sleep_until(due.into()).await;
-            let fate = self.request(&mut kept).await.map_or_else(|why| why, |status| status.as_u16().to_string());
+            let fate =
+                exchange(&self.ask, &mut kept).await.map_or_else(|why| why, |status| status.as_u16().to_string());
             let mut tally = self.tally.lock().expect("no panic");
             tally.sent += 1;
+            if tally.turns.last() != Some(&fate) && tally.turns.len() < 100 {
+                tally.turns.push(fate.clone());
+            }
             *tally.fates.entry(fate).or_default() += 1;
             tally.slowest = tally.slowest.max(due.elapsed());
         }
     }
+}
 
-    /// One request to its end, over a new connection if the one that is kept takes no more.
-    async fn request(&self, kept: &mut Option<Sender>) -> Result<http::StatusCode, String> {
-        for _ in 0..10 {
-            let mut sender = match kept.take() {
-                Some(sender) if !sender.is_closed() => sender,
-                Some(_) | None => self.ask.connect().await?,
-            };
-            match self.ask.send(&mut sender).await {
-                Ok(answer) => {
-                    let closes = answer.headers().get("connection").is_some_and(|value| value == "close");
-                    *kept = (!closes).then_some(sender);
-                    return Ok(answer.status());
+/// Waits at the client, over one connection, for paths to be answered with 200.
+pub(crate) struct Waiter {
+    paths: std::sync::mpsc::Sender<(String, oneshot::Sender<Instant>)>,
+}
+
+impl Waiter {
+    /// Asks as `ask` does, but for the path.
+    pub(crate) fn start(ask: Ask) -> Self {
+        let (paths, waiting) = std::sync::mpsc::channel::<(String, oneshot::Sender<Instant>)>();
+        std::thread::spawn(move || {
+            bed().at(Place::Client, || async move {
+                let mut kept = None;
+                while let Ok((path, answered)) = waiting.recv() {
+                    let ask = Ask { path, ..ask.clone() };
+                    while !answered.is_closed() && exchange(&ask, &mut kept).await != Ok(http::StatusCode::OK) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    // Whoever asked may have given up.
+                    let _ = answered.send(Instant::now());
                 }
-                Err(lost) if lost.unsent => {}
-                Err(lost) => return Err(lost.why),
-            }
-        }
-        Err("no connection takes requests".to_owned())
+            });
+        });
+        Self { paths }
     }
+
+    /// Begins to ask for the path.
+    pub(crate) fn ask(&self, path: String) -> Awaited {
+        let (answered, first) = oneshot::channel();
+        self.paths.send((path, answered)).expect("the waiter runs");
+        Awaited(first)
+    }
+}
+
+/// A path that is being asked for.
+pub(crate) struct Awaited(oneshot::Receiver<Instant>);
+
+impl Awaited {
+    /// When it had its first 200.
+    pub(crate) async fn first_200(self) -> Instant {
+        let within = tokio::time::timeout(crate::kubernetes::SOON, self.0).await;
+        within.unwrap_or_else(|_| panic!("no 200 in time\n{}", bed().describe())).expect("the waiter runs")
+    }
+}
+
+/// One request to its end, over a new connection if the one that is kept takes no more.
+async fn exchange(ask: &Ask, kept: &mut Option<Sender>) -> Result<http::StatusCode, String> {
+    for _ in 0..10 {
+        let mut sender = match kept.take() {
+            Some(sender) if !sender.is_closed() => sender,
+            Some(_) | None => ask.connect().await?,
+        };
+        match ask.send(&mut sender).await {
+            Ok(answer) => {
+                let closes = answer.headers().get("connection").is_some_and(|value| value == "close");
+                *kept = (!closes).then_some(sender);
+                return Ok(answer.status());
+            }
+            Err(lost) if lost.unsent => {}
+            Err(lost) => return Err(lost.why),
+        }
+    }
+    Err("no connection takes requests".to_owned())
 }

@@ -1,14 +1,18 @@
 // Command echo is the application of the cluster tests: it answers each request with what it saw of it, as JSON.
 //
 //	?status=CODE answers with that status, ?sleep=MILLISECONDS answers later, ?bytes=N answers with a body of that size instead,
-//	?resolve=NAME looks a name up and shows its addresses.
+//	?resolve=NAME looks a name up and shows its addresses, ?link=HOST:PORT calls an inner tier as an outer tier would, with the certificate in the folder
+//	/certificate if there is one, and shows what became of that.
 //
 // It listens on :8080 (HTTP/1.1 and HTTP/2 with prior knowledge), on /ready it answers 200, and on SIGTERM it finishes what it has begun.
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -32,6 +36,33 @@ type seen struct {
 	Body    string              `json:"body"`
 	// Addresses of ?resolve=NAME, or why there are none.
 	Resolved []string `json:"resolved,omitempty"`
+	// What became of ?link=HOST:PORT.
+	Link string `json:"link,omitempty"`
+}
+
+// link opens a connection as an outer tier does and waits for what the other side says to it: an answer of the link's protocol shows that
+// the caller was let in. In TLS 1.3 a client learns that its certificate is refused only when it reads.
+func link(ctx context.Context, address string) string {
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"bailey/1"}}
+	if certificate, err := tls.LoadX509KeyPair("/certificate/tls.crt", "/certificate/tls.key"); err == nil {
+		config.Certificates = []tls.Certificate{certificate}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err.Error()
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	connection, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return "refused: " + err.Error()
+	}
+	defer connection.Close()
+	connection.SetDeadline(time.Now().Add(5 * time.Second))
+	said := make([]byte, 256)
+	n, err := connection.Read(said)
+	if err != nil {
+		return "refused: " + err.Error()
+	}
+	return fmt.Sprintf("let in: %d bytes", n)
 }
 
 func number(request *http.Request, name string, otherwise int) int {
@@ -63,10 +94,14 @@ func answer(writer http.ResponseWriter, request *http.Request) {
 			resolved = []string{err.Error()}
 		}
 	}
+	var linked string
+	if address := request.URL.Query().Get("link"); address != "" {
+		linked = link(request.Context(), address)
+	}
 	writer.Header().Set("Content-Type", "application/json")
 	writer.WriteHeader(status)
 	json.NewEncoder(writer).Encode(seen{
-		os.Getenv("HOSTNAME"), request.RemoteAddr, request.Method, request.RequestURI, request.Host, request.Proto, headers, string(body), resolved,
+		os.Getenv("HOSTNAME"), request.RemoteAddr, request.Method, request.RequestURI, request.Host, request.Proto, headers, string(body), resolved, linked,
 	})
 }
 
