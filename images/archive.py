@@ -4,15 +4,17 @@
     archive.py OUT.tar NAME:TAG PROGRAM [FILE:PATH ...] [--label KEY=VALUE ...]
 
 PROGRAM goes to / and is what the image runs, as user 65532. The same input gives the same bytes: no time of day, no user of
-this machine, a fixed order. `ctr images import`, `podman load` and `skopeo` read it (OCI image-spec 1.0, image layout).
+this machine, a fixed order. `ctr images import`, `podman load` and `skopeo` read it (OCI image-spec 1.1, image layout). The layer is
+compressed by zstd, which containerd 1.5, CRI-O 1.20, Podman 3 and later read; it is a quarter smaller than by gzip.
 """
 
 import argparse
-import gzip
 import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 
 USER = "65532:65532"
@@ -40,6 +42,13 @@ def parents(path):
     return ["/".join(parts[: n + 1]) for n in range(len(parts))]
 
 
+def compress(content):
+    try:
+        return subprocess.run(["zstd", "-19", "--single-thread", "--quiet", "--stdout"], input=content, capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        sys.exit("zstd is missing: install it with your package manager")
+
+
 def digest(content):
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
@@ -55,7 +64,7 @@ def descriptor(kind, content, **more):
 def image(name, program, files, labels):
     """The members of the archive, by path."""
     plain = layer(files)
-    packed = gzip.compress(plain, 9, mtime=0)
+    packed = compress(plain)
     config = encode({
         "architecture": "amd64",
         "os": "linux",
@@ -66,7 +75,7 @@ def image(name, program, files, labels):
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": descriptor("config.v1+json", config),
-        "layers": [descriptor("layer.v1.tar+gzip", packed)],
+        "layers": [descriptor("layer.v1.tar+zstd", packed)],
         "annotations": labels,
     })
     names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rsplit(":", 1)[1]}

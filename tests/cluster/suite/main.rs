@@ -6,17 +6,24 @@
 
 mod addresses;
 mod bed;
+mod between;
 mod definitions;
+mod faults;
+mod hostnames;
 mod install;
 mod kubernetes;
 mod machine;
 mod outage;
 mod permissions;
 mod proxy;
+mod removal;
+mod rest;
 mod routes;
 mod site;
 mod tenancy;
+mod traces;
 mod traffic;
+mod upgrade;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -54,11 +61,18 @@ const TESTS: &[(&str, fn())] = tests![
     routes::rolls_lose_no_request,
     routes::scaling_loses_no_request,
     routes::a_route_works_soon,
+    hostnames::the_first_owner_keeps_a_hostname_and_the_second_is_told,
     outage::routes_and_endpoints_change_without_the_operator,
     outage::a_tier_that_restarts_without_the_api_server_serves_what_it_last_knew_and_says_so,
     permissions::a_missing_permission_of_a_tier_is_named_and_is_never_a_404,
     permissions::a_missing_permission_of_the_operator_is_named,
     permissions::a_binding_that_somebody_deletes_comes_back,
+    removal::what_goes_leaves_nothing_but_the_kept_volume,
+    rest::nothing_is_written_at_rest,
+    rest::two_hundred_tenants_cost_little,
+    upgrade::an_upgrade_rolls_inner_tiers_first_and_loses_no_request,
+    traces::spans_of_both_tiers_make_one_trace,
+    faults::any_write_may_fail_in_any_way,
 ];
 
 fn main() -> ExitCode {

@@ -115,6 +115,11 @@ impl Kubernetes {
         found.pointer("/status/addresses/0/value").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
+    /// The status of a topology that is ready in its newest generation.
+    pub(crate) async fn topology_status(&self, name: &str) -> Value {
+        self.condition_of(name, "Ready", "True", "").await["status"].clone()
+    }
+
     /// Waits until a condition of the topology's newest generation has this status and its message this part; gives the topology.
     pub(crate) async fn condition_of(&self, name: &str, condition: &str, status: &str, part: &str) -> Value {
         until(&format!("topology {name}: {condition} is {status}, with {part:?} in its message"), async || {
