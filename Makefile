@@ -40,8 +40,9 @@ check: setup fmt-check lint alone law generated ## What must be clean in every c
 
 .PHONY: slow
 slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and restarts, 1 GiB bodies in bounded memory, explanations
-	BAILEY_PROPERTY_CASES=400 $(CARGO) test --package bailey-tests --test explain agreement
-	$(CARGO) test --profile quick --package bailey-tests --test slow -- --ignored --test-threads=1
+	BAILEY_PROPERTY_CASES=400 $(CARGO) test --workspace --all-features --test explain agreement
+	images/build quick
+	BAILEY_PROXY=$(CURDIR)/target/x86_64-unknown-linux-gnu/quick/bailey-proxy $(CARGO) test --profile quick --package bailey-tests --test slow -- --ignored --test-threads=1
 
 .PHONY: h2spec
 h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public port
@@ -124,7 +125,7 @@ cluster-down: ## End it and leave nothing
 .PHONY: cluster-test
 cluster-test: setup ## Bailey on a real Kubernetes, from a client with its own address (needs root); CLUSTER=NAME uses one that runs
 	images/build quick
-	$(CARGO) test --profile quick --package bailey-tests --test cluster -- --ignored $(TEST)
+	$(CARGO) test --workspace --all-features --test cluster -- --ignored $(TEST)
 
 ##@ Measure
 .PHONY: bench

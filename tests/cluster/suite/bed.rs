@@ -212,7 +212,7 @@ impl Bed {
             for line in self.kubectl(&["get", "pods", "--all-namespaces", "--selector", of, name]).lines() {
                 let Some((namespace, pod)) = line.split_once(' ') else { continue };
                 let log = self.kubectl(&["logs", "--namespace", namespace, pod, "--tail=12"]);
-                said += &format!("\n== log of {namespace}/{pod}\n{log}");
+                said.extend(["\n== log of ", namespace, "/", pod, "\n", &log]);
             }
         }
         said

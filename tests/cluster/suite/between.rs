@@ -131,7 +131,7 @@ async fn pass(request: Request<Incoming>, upstream: Arc<Upstream>, plan: Plan) -
         answer.into_body().collect().await?;
         return Err("the answer is lost".into());
     }
-    Ok(answer.map(|body| body.boxed()))
+    Ok(answer.map(Incoming::boxed))
 }
 
 /// Notes a write, and says whether it is the one that fails.

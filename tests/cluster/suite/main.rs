@@ -10,6 +10,7 @@ mod between;
 mod definitions;
 mod faults;
 mod hostnames;
+mod images;
 mod install;
 mod kubernetes;
 mod machine;
@@ -40,6 +41,10 @@ macro_rules! tests {
 /// Every test, in the order in which they run.
 #[rustfmt::skip]
 const TESTS: &[(&str, fn())] = tests![
+    images::they_hold_one_static_program_and_no_shell,
+    images::the_proxys_is_small,
+    images::the_same_files_make_the_same_archive,
+    images::the_dockerfile_makes_the_same,
     machine::the_node_is_ready_and_names_resolve,
     machine::the_audit_log_tells_who_wrote_what,
     machine::the_api_server_can_be_stopped_and_started,

@@ -121,11 +121,12 @@ async fn inner(cluster: &Kubernetes) -> String {
     pod(cluster).await.status.and_then(|status| status.pod_ip).unwrap()
 }
 
-/// A metric without labels.
+/// A metric that is there once.
 async fn gauge(metrics: &Ask, name: &str) -> Option<u64> {
     let answer = metrics.clone().from(Place::Node).await.ok()?;
     let text = String::from_utf8(answer.body().to_vec()).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))?;
+    line.rsplit(' ').next()?.parse().ok()
 }
 
 /// Ends a process of the test cluster at once.

@@ -100,6 +100,10 @@ pub(crate) fn a_missing_permission_of_the_operator_is_named() {
         let site = Site::up(cluster.clone()).await;
         let cut_at = Instant::now();
         cut(&cluster, "bailey-operator", "services").await;
+        // A watch that is open goes on for a while; a write is refused at once.
+        let exposure =
+            |policy: &str| json!({"spec": {"outer": {"exposure": {"service": {"externalTrafficPolicy": policy}}}}});
+        cluster.merge(&topology(TOPOLOGY), &exposure("Cluster")).await;
         let account = "system:serviceaccount:bailey-system:bailey-operator";
         let told = cluster.condition_of(TOPOLOGY, "Programmed", "False", account).await;
         eprintln!("a missing permission of the operator was said after {:.1} s", cut_at.elapsed().as_secs_f32());
@@ -109,7 +113,9 @@ pub(crate) fn a_missing_permission_of_the_operator_is_named() {
         until("a metric", async || metric(&cluster, &["bailey_permission_missing", "services", account]).await).await;
         site.answers(HOST_A, 200).await;
         cluster.apply(&read("dist/install.yaml")).await;
-        cluster.topology_ready(TOPOLOGY).await;
+        cluster.condition_of(TOPOLOGY, "Ready", "True", "externalTrafficPolicy Cluster").await;
+        cluster.merge(&topology(TOPOLOGY), &exposure("Local")).await;
+        cluster.condition_of(TOPOLOGY, "Ready", "True", "every tier serves").await;
     });
 }
 

@@ -28,7 +28,7 @@ pub(crate) const KINDS: [(&str, &str); 15] = [
 ];
 
 fn host(tenant: &str) -> String {
-    format!("{tenant}.leaving.example.com")
+    format!("{tenant}.example.com")
 }
 
 fn leaving(tenants: &[&str]) -> Value {

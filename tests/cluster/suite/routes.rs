@@ -66,9 +66,9 @@ pub(crate) fn changes_of_routes_lose_no_request() {
             cluster.apply_one(&changed).await.unwrap();
             let other = route(TOPOLOGY, "team-a", "other", HOST_A, &format!("/other-{}", number % 3), service);
             if number % 4 == 3 {
-                cluster.delete(&other).await
+                cluster.delete(&other).await;
             } else {
-                drop(cluster.apply_one(&other).await.unwrap())
+                cluster.apply_one(&other).await.unwrap();
             }
             tokio::time::sleep(Duration::from_millis(30)).await;
         }

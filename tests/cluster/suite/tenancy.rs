@@ -1,5 +1,5 @@
 //! Whom an inner tier lets in: its own topology's outer tier, by certificate, and nobody else in the cluster. The test's network enforces
-//! no NetworkPolicy, so the certificates alone hold here.
+//! no `NetworkPolicy`, so the certificates alone hold here.
 
 use serde_json::{Value, json};
 

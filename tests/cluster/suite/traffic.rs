@@ -198,13 +198,13 @@ impl Shared {
 
 /// Waits at the client, over one connection, for paths to be answered with 200.
 pub(crate) struct Waiter {
-    paths: std::sync::mpsc::Sender<(String, oneshot::Sender<Instant>)>,
+    paths: std::sync::mpsc::SyncSender<(String, oneshot::Sender<Instant>)>,
 }
 
 impl Waiter {
     /// Asks as `ask` does, but for the path.
     pub(crate) fn start(ask: Ask) -> Self {
-        let (paths, waiting) = std::sync::mpsc::channel::<(String, oneshot::Sender<Instant>)>();
+        let (paths, waiting) = std::sync::mpsc::sync_channel::<(String, oneshot::Sender<Instant>)>(1);
         std::thread::spawn(move || {
             bed().at(Place::Client, || async move {
                 let mut kept = None;
