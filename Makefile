@@ -56,6 +56,10 @@ page: setup ## The page on the admin port in a headless Chromium (needs Node.js)
 telemetry: setup ## Spans of both tiers at two receivers from PyPI: rotel, and one made with opentelemetry-proto
 	tests/telemetry/run
 
+.PHONY: sarif
+sarif: setup ## What bailey analyze prints as SARIF, against the schema of SARIF 2.1.0 (needs Node.js)
+	tests/sarif/run
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(CARGO) fmt --all

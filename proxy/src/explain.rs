@@ -91,7 +91,7 @@ fn requested(world: &World<'_>, question: &Question, connected: &Connected<'_>, 
     let site = connected.site;
     let (head, removed) = match head::read(question, &site.snapshot) {
         Ok(read) => read,
-        Err(refused) => return verdict::without_request(refused, site.role.identity().tier),
+        Err(unread) => return verdict::without_request(unread, site.role.identity().tier),
     };
     let from = Sender::Client(&connected.info);
     let mut accounts = vec![tier::account(site, from, head, removed)];

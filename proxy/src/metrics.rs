@@ -27,7 +27,7 @@ use bailey_kit::kube::Denied;
 
 pub use histogram::{Count, Exemplar, Total};
 pub use limit::Limit;
-pub use scrape::{Scrape, Sources, route_label};
+pub use scrape::{Scrape, Sources, route_id, route_label};
 pub use shard::{Counter, Done, Hop, LinkCounts, Meter, Shard, UpstreamCounts};
 
 use crate::snapshot::Snapshot;

@@ -21,6 +21,7 @@ pub mod graph;
 pub mod live;
 pub mod query;
 pub mod requests;
+pub mod route;
 pub mod routes;
 pub mod topology;
 pub mod waterfall;
@@ -118,16 +119,28 @@ impl Site {
         match path.split_once('/').unwrap_or((path, "")) {
             ("topology", "") => json(&topology::data(board, &board.seen(), &filter)),
             ("routes", "") => json(&routes::lines(board, &board.seen(), &filter)),
-            ("explain", "") => match explain::question(query) {
-                None => problem(StatusCode::BAD_REQUEST, "give the URL: /api/explain?url=https://host/path"),
-                Some(Err(error)) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
-                Some(Ok(question)) => json(&explain::answer(board, &board.seen(), &question)),
-            },
+            ("explain", "") => self.explain(query),
             ("traces", id) => self.traces(id, query, &filter),
             (_, _) => problem(
                 StatusCode::NOT_FOUND,
                 "there are /api/topology, /api/routes, /api/explain?url=, /api/traces and /api/traces/ID",
             ),
+        }
+    }
+
+    fn explain(&self, query: &Query) -> Answer {
+        let (board, seen) = (&self.0, self.0.seen());
+        match (explain::question(query), query.get("route")) {
+            (None, None) => problem(
+                StatusCode::BAD_REQUEST,
+                "give the URL, /api/explain?url=https://host/path, or a route, /api/explain?route=HTTPRoute/namespace/name",
+            ),
+            (None, Some(name)) => match route::account(board, &seen, name) {
+                Some(told) => json(&told),
+                None => problem(StatusCode::NOT_FOUND, "there is no such route; /api/routes lists all there are"),
+            },
+            (Some(Err(error)), _) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
+            (Some(Ok(question)), _) => json(&explain::answer(board, &seen, &question)),
         }
     }
 

@@ -27,6 +27,8 @@ struct Ask {
     headers: Vec<String>,
     #[serde(default)]
     sni: Option<String>,
+    #[serde(default)]
+    http2: bool,
 }
 
 /// What must be said; what is absent must be absent.
@@ -62,6 +64,7 @@ fn question(ask: &Ask) -> Question {
     }
     question.method = ask.method.clone().unwrap_or(question.method);
     question.sni.clone_from(&ask.sni);
+    question.http2 = ask.http2;
     question.from = (CLIENT, 50_000).into();
     question
 }
@@ -168,7 +171,7 @@ async fn every_mistake_is_explained_by_its_true_cause_and_happens_as_explained()
             case.expect.cause
         );
         let mut files = vec![("objects.yaml", objects)];
-        if !objects.contains("kind: IngressTopology") {
+        if !objects.contains("kind: IngressTopology") && !objects.contains("kind: Gateway\n") {
             files.push(("topology.yaml", TOPOLOGY));
         }
         let running = Running::start(&files).await;

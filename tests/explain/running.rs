@@ -99,7 +99,10 @@ impl Running {
         }
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.local.root().clone()).unwrap();
-        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        if question.http2 {
+            config.alpn_protocols = vec![b"h2".to_vec()];
+        }
         let name = question.sni.clone().unwrap_or_else(|| question.host.clone());
         let tls = TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name).unwrap(), stream).await;
         exchange(tls.ok()?, question).await
@@ -112,7 +115,33 @@ fn write(folder: &Path, files: &[(&str, &str)]) {
     }
 }
 
-async fn exchange(mut io: impl AsyncRead + AsyncWrite + Unpin, question: &Question) -> Option<Answer> {
+async fn exchange(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, question: &Question) -> Option<Answer> {
+    if question.http2 { over_http2(io, question).await } else { over_http1(io, question).await }
+}
+
+async fn over_http2(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, question: &Question) -> Option<Answer> {
+    let (sender, connection) = h2::client::handshake(io).await.ok()?;
+    let driver = tokio::spawn(connection);
+    let uri = format!("{}://{}{}", question.scheme.as_str(), question.authority(), question.target);
+    let mut request = http::Request::builder().method(&*question.method).uri(uri).version(http::Version::HTTP_2);
+    for (name, value) in &question.headers {
+        request = request.header(name, value);
+    }
+    let (answer, _) = sender.ready().await.ok()?.send_request(request.body(()).unwrap(), true).ok()?;
+    let (head, mut body) = answer.await.ok()?.into_parts();
+    let mut bytes = Vec::new();
+    while let Some(Ok(data)) = body.data().await {
+        bytes.extend_from_slice(&data);
+    }
+    driver.abort();
+    let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let fields = head.headers.iter().map(field).collect();
+    Some(Answer { status: head.status.as_u16(), fields, body: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+async fn over_http1(mut io: impl AsyncRead + AsyncWrite + Unpin, question: &Question) -> Option<Answer> {
     let mut text = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", question.method, question.target, question.host);
     for (name, value) in &question.headers {
         text.extend([name, ": ", value, "\r\n"]);

@@ -9,7 +9,7 @@ use crate::client::{Client, PROTOCOLS, request, seen};
 use crate::folder::{CLIENT_ADDRESS, TWO_TENANTS, app, client, start};
 
 /// A Secret with a new certificate for this host, and the certificate.
-fn secret(name: &str, host: &str) -> (String, CertificateDer<'static>) {
+pub fn secret(name: &str, host: &str) -> (String, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec![host.to_owned()]).unwrap();
     let encode = |pem: String| data_encoding::BASE64.encode(pem.as_bytes());
     let (certificate, key) = (encode(made.cert.pem()), encode(made.signing_key.serialize_pem()));
@@ -19,7 +19,8 @@ fn secret(name: &str, host: &str) -> (String, CertificateDer<'static>) {
     (text, made.cert.der().clone())
 }
 
-const GATEWAY: &str = "
+/// A Gateway with two listeners, each with a Secret of its name.
+pub const GATEWAY: &str = "
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: g, namespace: a}

@@ -7,40 +7,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::backend::answering;
 use crate::client::Client;
 use crate::folder::{client, route, tenant_a};
+use crate::frames::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, PUSH_PROMISE, RST_STREAM, SETTINGS, block, frame,
+};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PUSH_PROMISE: u8 = 5;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// Fields as HPACK literals that enter no table.
-fn block(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = Vec::new();
-    for text in fields.iter().flat_map(|(name, value)| [Some(*name), Some(*value)].into_iter().enumerate()) {
-        if text.0 == 0 {
-            block.push(0);
-        }
-        let text = text.1.unwrap_or_default();
-        assert!(text.len() < 127);
-        block.push(u8::try_from(text.len()).unwrap());
-        block.extend(text.as_bytes());
-    }
-    block
-}
 
 /// How the proxy answers.
 #[derive(Debug, PartialEq)]
@@ -57,7 +28,7 @@ const STATUS_400: u8 = 0x8c;
 
 async fn ask(client: &Client, frames: &[Vec<u8>]) -> Answer {
     let mut tls = client.tls("a.localhost", "h2").await.unwrap();
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let mut bytes = PREFACE.to_vec();
     bytes.extend(frame(SETTINGS, 0, 0, &[]));
     bytes.extend(frames.concat());
     tls.write_all(&bytes).await.unwrap();

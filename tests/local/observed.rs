@@ -1,20 +1,29 @@
-//! Every metric of the table shows up in a scrape, moved by what it counts; nothing else does; dashboard and alerts ask for nothing else.
+//! Every metric of the table shows up in a scrape of a running tier, away from its resting value because of what it counts; nothing
+//! else does. The log of the same run tells plausible times.
+
+mod queries;
+mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bailey::up::local::{Local, LocalOptions};
+use bailey::up::local::Local;
+use bailey_kit::kube::Denied;
 use bailey_proxy::metrics::table::{Kind, TABLE};
-use bailey_proxy::tier::LogTarget;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::backend::{answering, scripted};
-use crate::client::{PROTOCOLS, eventually, request};
-use crate::folder::{TWO_TENANTS, client, echo, route};
+use crate::client::{Client, PROTOCOLS, eventually, request};
+use crate::folder::{client, echo, route};
+use tiers::{flooded, lost, started, with_secret};
 
 const HOST: &str = "t.a.localhost";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const TAKEN: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
+/// A collector's answer that is not worth a repetition.
+const REFUSED: &str = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
 
 /// What one tier shows: the sum of the samples of each name.
 #[derive(Debug, Default)]
@@ -52,29 +61,14 @@ fn sample(name: &str, kind: Kind) -> String {
     }
 }
 
-async fn local(folder: &Path, log: LogTarget, objects: &str) -> Local {
-    let topology = format!("{TWO_TENANTS}  accessLog: {{format: json}}\n");
-    for (name, text) in [("topology.yaml", topology.as_str()), ("a.yaml", objects)] {
-        std::fs::write(folder.join(name), text).unwrap();
-    }
-    let state = folder.join("..").join("state");
-    Local::start(LocalOptions { access_log: log, ..LocalOptions::for_tests(folder, &state) }).await.unwrap()
-}
-
-fn folder(kept: &tempfile::TempDir, name: &str) -> PathBuf {
-    let folder = kept.path().join(name).join("objects");
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 fn rule(path: &str, filters: &str, backend: &str) -> String {
     format!(
         "    - matches: [{{path: {{type: PathPrefix, value: {path}}}}}]\n{filters}      backendRefs: [{{name: {backend}, port: 80}}]\n"
     )
 }
 
-/// Does everything that a metric counts, as far as one machine with working tiers can.
-async fn busy(local: &Local) {
+/// Does everything that a metric of working tiers counts.
+async fn busy(local: &mut Local, folder: &Path) {
     let client = client(local);
     for protocol in PROTOCOLS {
         let mut connection = client.connect(HOST, protocol).await.unwrap();
@@ -94,9 +88,23 @@ async fn busy(local: &Local) {
     let mut stranger = tokio::net::TcpStream::connect(local.inner("main", "a").unwrap()).await.unwrap();
     stranger.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let _ = stranger.read_to_end(&mut Vec::new()).await;
+    std::fs::write(folder.join("broken.yaml"), "this is: [not yaml").unwrap();
+    local.reload().await.unwrap_err();
+    std::fs::remove_file(folder.join("broken.yaml")).unwrap();
+    // What only a cluster tells.
     let front = local.fronts().next().unwrap().1;
     front.set_stale(true);
-    front.count_rejected();
+    let text = |text: &str| text.to_owned();
+    let denied =
+        Denied { verb: text("list"), resource: text("services"), namespace: text("a"), subject: text("somebody") };
+    front.note_troubles([denied].into(), Vec::new());
+}
+
+/// A request that waits for its answer as long as this is kept.
+async fn under_way(client: Client) -> impl Sized {
+    let mut tls = client.tls(HOST, "http/1.1").await.unwrap();
+    tls.write_all(format!("GET /hanging HTTP/1.1\r\nHost: {HOST}\r\n\r\n").as_bytes()).await.unwrap();
+    tls
 }
 
 #[tokio::test]
@@ -122,60 +130,49 @@ async fn every_metric_is_moved_by_what_it_counts_and_no_other_is_shown() {
         + &rule("/again", "", "flaky")
         + &rule("/hanging-mirror", mirror, "fine")
         + &rule("/missing", "", "missing")
+        + &rule("/hanging", "", "hanging")
         + &rule("/", "", "app");
     let dead = crate::backend::local_backend("a", "dead", "address: '127.0.0.1:1'");
     let backends =
         [echo("app"), fine.object("a", "fine"), flaky.object("a", "flaky"), hanging.object("a", "hanging"), dead];
     let objects = route("m", HOST, &rules) + &backends.concat();
     let kept = tempfile::tempdir().unwrap();
-    let log = kept.path().join("access.log");
-    let running = local(&folder(&kept, "one"), LogTarget::File(log.clone()), &objects).await;
-    busy(&running).await;
-    let _open = client(&running).connect(HOST, "h2").await.unwrap();
-    let full = local(&folder(&kept, "full"), LogTarget::File("/dev/full".into()), &objects).await;
-    client(&full).get(HOST, "/", &[]).await;
+    let collectors = [answering(TAKEN).await, answering(REFUSED).await];
+    let mut running = started(&kept.path().join("one"), "access.log", &collectors[0], &objects).await;
+    let folder = running.folder.clone();
+    busy(&mut running.local, &folder).await;
+    let _open = client(&running.local).connect(HOST, "h2").await.unwrap();
+    // A log that cannot be written, and a collector that takes nothing.
+    let full = started(&kept.path().join("full"), "/dev/full", &collectors[1], &objects).await;
+    client(&full.local).get(HOST, "/", &[]).await;
+    // A collector that does not answer.
+    let stuck = started(&kept.path().join("stuck"), "access.log", &hanging, &objects).await;
+    flooded(&client(&stuck.local), HOST).await;
+    let (gateway, lost) = (with_secret().await, lost().await);
+    let _under_way = under_way(client(&running.local)).await;
     let of = |local: &Local| -> Vec<Scraped> {
         let handles = local.fronts().map(|(_, tier)| tier).chain(local.inners().map(|(_, tier)| tier));
         handles.map(|tier| scraped(tier.scrape())).collect()
     };
-    let all = || -> Vec<Scraped> { of(&running).into_iter().chain(of(&full)).collect() };
-    let total = |name: &str| -> f64 { all().iter().filter_map(|tier| tier.sums.get(name)).sum() };
-    eventually(|| total("bailey_access_log_lines_total") > 0.5 && total("bailey_access_log_dropped_total") > 0.5).await;
-    complete(&all());
-    plausible(&of(&running));
+    let all = || -> Vec<Scraped> {
+        let locals = [&running.local, &full.local, &stuck.local, &gateway.local];
+        locals.into_iter().flat_map(of).chain([scraped(lost.scrape())]).collect()
+    };
+    eventually(|| unmoved(&all()).is_empty()).await;
+    only_known(&all());
+    plausible(&of(&running.local));
+    timed(&running.log);
 }
 
-/// Every metric of the table is shown and moved, and no other one is there.
-fn complete(all: &[Scraped]) {
-    // Without a cluster there are no permissions, and each that is missing is a row: there is none.
-    let without_rows = ["bailey_permission_missing"];
-    // What only a lost tier, a lost collector or a moment in between would move: there, and 0.
-    let at_rest = [
-        "bailey_link_failures",
-        // Those of local mode are made for each name when it is asked for.
-        "bailey_certificates",
-        "http_server_active_requests",
-        "bailey_link_streams",
-        "bailey_spans_exported",
-        "bailey_spans_dropped",
-        "bailey_spans_failed",
-        "bailey_spans_queued",
-    ];
-    let total = |name: &str| -> f64 { all.iter().filter_map(|tier| tier.sums.get(name)).sum() };
+/// The metrics that no tier shows with a value other than 0, at which all of them rest.
+fn unmoved(all: &[Scraped]) -> Vec<String> {
+    let names = TABLE.iter().map(|metric| sample(metric.name, metric.kind));
+    names.filter(|name| all.iter().filter_map(|tier| tier.sums.get(name)).sum::<f64>() <= 0.0).collect()
+}
+
+/// Nothing is shown that is not in the table, or as another kind.
+fn only_known(all: &[Scraped]) {
     let known: BTreeSet<&str> = TABLE.iter().map(|metric| metric.name).collect();
-    let mut unmoved = Vec::new();
-    for metric in TABLE {
-        let name = sample(metric.name, metric.kind);
-        if without_rows.contains(&metric.name) {
-            assert!(all.iter().any(|tier| tier.types.iter().any(|(shown, _)| shown == metric.name)), "{name}");
-            continue;
-        }
-        assert!(all.iter().any(|tier| tier.sums.contains_key(&name)), "{name} is never shown");
-        if !at_rest.contains(&metric.name) && total(&name) <= 0.0 {
-            unmoved.push(name);
-        }
-    }
-    assert!(unmoved.is_empty(), "{unmoved:?} were not moved");
     for tier in all {
         for (name, kind) in &tier.types {
             let metric =
@@ -186,6 +183,20 @@ fn complete(all: &[Scraped]) {
             let family = ["_total", "_info", "_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end));
             assert!(known.contains(family.unwrap_or(name)) || known.contains(name.as_str()), "{name} is no metric");
         }
+    }
+}
+
+/// The outer tier's line holds the inner tier's time, and that the application's.
+fn timed(log: &Path) {
+    let text = std::fs::read_to_string(log).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let outer: Vec<Value> = lines.filter(|line| line["tier"] == "outer" && line["status"] == 200).collect();
+    assert!(outer.len() > 100, "{text}");
+    for line in &outer {
+        let us = |field: &str| line[field].as_u64().unwrap_or_else(|| panic!("no {field} in {line}"));
+        let (whole, upstream, inner) = (us("duration_us"), us("upstream_us"), us("inner_us"));
+        assert!(us("application_us") <= inner && inner <= upstream && upstream <= whole, "{line}");
+        assert!(inner > 0, "{line}");
     }
 }
 
@@ -210,68 +221,8 @@ fn plausible(tiers: &[Scraped]) {
     assert!(line.ends_with(" 1"), "{line}");
     let limits = outer.text.lines().filter(|line| line.starts_with("bailey_limits_hit_total{")).count();
     assert!(limits > 30, "{limits}");
-}
-
-/// Words of a query that can only be names of metrics.
-fn names(query: &str) -> BTreeSet<String> {
-    let words = query.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
-    words
-        .filter(|word| {
-            word.starts_with("bailey_") || word.starts_with("http_server_") || word.starts_with("http_client_")
-        })
-        .map(str::to_owned)
-        .collect()
-}
-
-fn is_shown(name: &str) -> bool {
-    TABLE.iter().any(|metric| match metric.kind {
-        Kind::Histogram => ["_bucket", "_count", "_sum"].iter().any(|end| name.strip_suffix(end) == Some(metric.name)),
-        Kind::Counter | Kind::Gauge | Kind::Info => metric.sample() == name,
-    })
-}
-
-fn repository(path: &str) -> String {
-    std::fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)).unwrap()
-}
-
-#[test]
-fn the_dashboard_asks_only_for_metrics_that_are_shown_and_for_all_of_them() {
-    let dashboard: serde_json::Value = serde_json::from_str(&repository("config/grafana/bailey.json")).unwrap();
-    let mut asked = BTreeSet::new();
-    let panels = dashboard["panels"].as_array().unwrap();
-    for target in panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten() {
-        let found = names(target["expr"].as_str().unwrap());
-        assert!(!found.is_empty(), "{target}");
-        asked.extend(found);
-    }
-    for variable in dashboard["templating"]["list"].as_array().unwrap() {
-        asked.extend(names(variable["query"]["query"].as_str().unwrap_or_default()));
-    }
-    for name in &asked {
-        assert!(is_shown(name), "{name} is no metric");
-    }
-    for metric in TABLE {
-        assert!(asked.iter().any(|name| name.starts_with(metric.name)), "no panel shows {}", metric.name);
-    }
-    let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64()).collect();
-    assert_eq!(ids.len(), panels.len());
-}
-
-#[test]
-fn alerts_ask_only_for_metrics_that_are_shown_and_say_what_to_do() {
-    let alerts: serde_json::Value = serde_saphyr::from_str(&repository("config/prometheus/alerts.yaml")).unwrap();
-    assert_eq!(
-        (&alerts["apiVersion"], &alerts["kind"]),
-        (&"monitoring.coreos.com/v1".into(), &"PrometheusRule".into())
-    );
-    let groups = alerts["spec"]["groups"].as_array().unwrap();
-    let rules: Vec<_> = groups.iter().flat_map(|group| group["rules"].as_array().unwrap()).collect();
-    assert!(rules.len() >= 8);
-    for rule in rules {
-        let found = names(rule["expr"].as_str().unwrap());
-        assert!(!found.is_empty() && found.iter().all(|name| is_shown(name)), "{rule}");
-        let severity = rule["labels"]["severity"].as_str().unwrap();
-        assert!(["info", "warning", "critical"].contains(&severity), "{rule}");
-        assert!(rule["annotations"]["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{rule}");
+    for tier in [outer, inner] {
+        let exemplar = |line: &str| line.contains("_seconds_bucket{") && line.contains(" # {trace_id=\"");
+        assert!(tier.text.lines().any(exemplar), "no exemplar: {}", tier.text);
     }
 }

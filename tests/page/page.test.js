@@ -78,7 +78,7 @@ for (const scheme of ['light', 'dark']) {
       const latest = await kept('HTTPRoute/team-a/shop');
       const asked = '?url=' + encodeURIComponent(SHOP + '/api/orders') + '&header=x-forwarded-for%3A+6.6.6.6';
       const paths = [...SCREENS, '/explain' + asked, '/address' + asked, '/requests/' + latest.trace,
-        '/explain?url=' + encodeURIComponent(SHOP.replace('shop', 'shpo') + '/'), '/?tenant=team-a'];
+        '/explain?url=' + encodeURIComponent(SHOP.replace('shop', 'shpo') + '/'), '/?tenant=team-a', '/explain?route=HTTPRoute/team-a/shop'];
       for (const path of paths) {
         const tab = await visit(t, path, { colorScheme: scheme, viewport: { width, height: 900 } });
         assert.equal(await tab.locator('h1').count(), 1, `${path}: one heading`);
@@ -203,12 +203,46 @@ test('a request appears as it happens, and shows its way through both tiers', as
   assert.deepEqual(tiers, ['outer server', 'outer client', 'inner server', 'inner client']);
 });
 
+test('a request is in the list within a second of its answer', async (t) => {
+  const tab = await visit(t, '/requests');
+  await tab.getByText('live', { exact: true }).waitFor();
+  await tab.evaluate(() => {
+    window.came = {};
+    const note = (row) => {
+      window.came[row.querySelector('a').textContent.match(/\/within-[0-9-]+/)?.[0]] = Date.now();
+    };
+    const watch = new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(note)));
+    watch.observe(document.querySelector('[data-live=requests] tbody'), { childList: true });
+  });
+  for (let n = 0; n < 10; n++) {
+    const path = '/within-' + Date.now() + '-' + n;
+    await send(path);
+    const answered = Date.now();
+    await tab.getByRole('link', { name: path }).waitFor();
+    const took = (await tab.evaluate((path) => window.came[path], path)) - answered;
+    assert.ok(took < 1000, `${path} came ${took} ms after its answer`);
+  }
+});
+
+test('a click on a route tells what reaches it', async (t) => {
+  const tab = await visit(t, '/routes');
+  await tab.getByRole('link', { name: 'HTTPRoute/team-a/shop' }).click();
+  await tab.waitForURL(/explain\?route=/);
+  const answer = tab.getByRole('region', { name: 'Answer' });
+  assert.match(await answer.innerText(), /is served on shop\.localhost[\s\S]*some of it[\s\S]*its path is longer/);
+  await answer.getByRole('link', { name: /\/checkout$/ }).click();
+  await tab.getByText('forwarded to Service team-a/storefront-v1').first().waitFor();
+});
+
 test('rates are on the lines as they happen', async (t) => {
   const tab = await visit(t, '/');
   await tab.getByText('live', { exact: true }).waitFor();
   for (let n = 0; n < 20; n++) await send('/');
   await tab.locator('[data-rate="tenant:main/team-a"]', { hasText: '/s' }).waitFor();
   await tab.locator('[data-rate="route:HTTPRoute/team-a/shop"]', { hasText: '/s' }).waitFor();
+  const [first, second] = ['storefront-v1', 'storefront-v2'].map((name) => tab.locator(`[data-rate="backend:HTTPRoute/team-a/shop>team-a/${name}:80"]`));
+  await first.filter({ hasText: '/s · < 5 ms' }).or(second.filter({ hasText: '/s · < 5 ms' })).first().waitFor();
+  assert.ok((await tab.getByRole('row', { name: /storefront-v1:80/ }).count()) >= 1, 'the same in the table');
   await tab.getByText('Over the last ten seconds').waitFor();
   await tab.screenshot({ path: `${SHOTS}/live-topology.png`, fullPage: true });
 });

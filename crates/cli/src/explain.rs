@@ -38,6 +38,9 @@ pub struct ExplainArgs {
     /// The client that a balancer names in a PROXY protocol header before everything else.
     #[arg(long, value_name = "IP[:PORT]", conflicts_with = "admin")]
     pub proxied: Option<String>,
+    /// The client speaks HTTP/2; a host field is then sent beside the URL's host, which is :authority.
+    #[arg(long)]
+    pub http2: bool,
     /// Files and folders with the objects, or - for standard input; may be given several times.
     #[arg(short, long = "filename", value_name = "FILE|DIR", default_value = ".", conflicts_with = "admin")]
     pub filename: Vec<PathBuf>,
@@ -68,15 +71,12 @@ pub enum ExplainError {
     /// A route without namespace.
     #[error("{0:?} names no route; write it like route/NAMESPACE/NAME")]
     Route(String),
-    /// Routes cannot be asked of a page.
-    #[error("routes are explained from files: leave --admin out and give their folder with -f")]
-    RouteLive,
 }
 
 impl Failure for ExplainError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Question(_) | Self::NoTier | Self::Route(_) | Self::RouteLive => Exit::Usage,
+            Self::Question(_) | Self::NoTier | Self::Route(_) => Exit::Usage,
             Self::NoRoute(..) => Exit::Negative,
         }
     }
@@ -112,6 +112,7 @@ fn question(args: &ExplainArgs) -> Result<Question, ExplainError> {
     }
     question.method.clone_from(&args.request);
     question.sni.clone_from(&args.sni);
+    question.http2 = args.http2;
     if let Some(from) = &args.from {
         question.from = address(from)?;
     }
@@ -148,8 +149,10 @@ fn explain_route(args: &ExplainArgs, kinds: &[RouteKind]) -> Outcome {
     let (Some(namespace), Some(name), None) = (parts.next(), parts.next(), parts.next()) else {
         return Err(ExplainError::Route(args.what.clone()).into());
     };
-    if args.admin.is_some() {
-        return Err(ExplainError::RouteLive.into());
+    if let Some(admin) = &args.admin {
+        let told = live::ask_route(admin, kinds, namespace, name)?;
+        let told = told.ok_or_else(|| ExplainError::NoRoute(format!("route {namespace}/{name}"), String::new()))?;
+        return print_route(args, &told);
     }
     let folder = read(args)?;
     let sites = Sites::of(&folder, &ports(&folder));
@@ -160,9 +163,12 @@ fn explain_route(args: &ExplainArgs, kinds: &[RouteKind]) -> Outcome {
         let hint = nearest::hint(&asked, known.iter().map(String::as_str));
         return Err(ExplainError::NoRoute(format!("route {asked}"), hint).into());
     };
-    let served = told.served;
-    output::print(&RouteExplained(told), args.output.output)?;
-    Ok(if served { Exit::Fine } else { Exit::Negative })
+    print_route(args, &RouteExplained::new(&told)?)
+}
+
+fn print_route(args: &ExplainArgs, told: &RouteExplained) -> Outcome {
+    output::print(told, args.output.output)?;
+    Ok(if told.is_served() { Exit::Fine } else { Exit::Negative })
 }
 
 /// All routes, as `namespace/name`.

@@ -9,6 +9,8 @@ mod comparing;
 mod explaining;
 #[path = "commands/program.rs"]
 mod program;
+#[path = "commands/running.rs"]
+mod running;
 #[path = "commands/testing.rs"]
 mod testing;
 #[path = "commands/translating.rs"]

@@ -62,6 +62,13 @@ pub(super) fn connect<'w>(
     };
     check_intake(port.site, question).map_err(|(cause, sentence, remedy)| refuse(cause, sentence, remedy))?;
     let tls = match (question.scheme, port.listener.https) {
+        (Scheme::Http, false) if question.http2 => {
+            let said = format!(
+                "port {} speaks HTTP/1.1 without TLS, and the client begins with HTTP/2: its preface is no request, and the connection ends",
+                question.port
+            );
+            return Err(refuse(Cause::RequestInvalid, said, "use https, where HTTP/2 is agreed on in the handshake"));
+        }
         (Scheme::Http, false) => None,
         (Scheme::Https, true) => {
             let (view, refused) = handshake(world, port, question);

@@ -26,7 +26,10 @@ pub struct Question {
     pub target: String,
     /// The method.
     pub method: String,
-    /// Header fields in order. A `host` among them replaces the URL's in the request, as with curl.
+    /// The client speaks HTTP/2, and not HTTP/1.1.
+    pub http2: bool,
+    /// Header fields in order. Over HTTP/1.1 a `host` among them replaces the URL's in the request, as with curl; over
+    /// HTTP/2 it is sent beside `:authority`, which is the URL's.
     #[serde(serialize_with = "headers")]
     pub headers: Vec<(String, String)>,
     /// The other end of the client's connection.
@@ -89,6 +92,7 @@ impl Question {
             port_named: port.is_some(),
             target: if target.starts_with('/') { target.to_owned() } else { format!("/{target}") },
             method: "GET".to_owned(),
+            http2: false,
             headers: Vec::new(),
             from: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)), 50_000),
             sni: None,
@@ -106,6 +110,12 @@ impl Question {
         Ok(self)
     }
 
+    /// Host and port of the URL as clients send them: they leave the well-known port out.
+    pub fn authority(&self) -> String {
+        let named = self.port_named && self.port != self.scheme.default_port();
+        if named { format!("{}:{}", self.host, self.port) } else { self.host.clone() }
+    }
+
     /// The URL.
     pub fn url(&self) -> String {
         let port = if self.port_named { format!(":{}", self.port) } else { String::new() };
@@ -117,7 +127,11 @@ impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name, shown(name, value))).collect();
         let mut shown = f.debug_struct("Question");
-        shown.field("url", &self.url()).field("method", &self.method).field("headers", &headers);
+        shown
+            .field("url", &self.url())
+            .field("method", &self.method)
+            .field("http2", &self.http2)
+            .field("headers", &headers);
         shown.field("from", &self.from).field("sni", &self.sni).field("proxied", &self.proxied).finish_non_exhaustive()
     }
 }

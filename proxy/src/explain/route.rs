@@ -2,10 +2,13 @@
 
 use bailey_crds::gateway::{GrpcRoute, HttpRoute};
 use bailey_routing::ir::{
-    Filter, HostPattern, PathMatch, Route, RouteId, RouteKind, RouteMatch, Rule, Target, ValueMatch,
+    Filter, HostPattern, Listener, ListenerProtocol, PathMatch, Route, RouteId, RouteKind, RouteMatch, Rule, Scheme,
+    Target, ValueMatch,
 };
 use bailey_routing::{Overlap, Shadow as Hides};
 use bailey_translate::{Entry, Kind, Severity};
+
+use crate::tier::Role;
 
 use super::{AttachmentView, MatchAccount, RouteAccount, RuleAccount, Shadow, Site, World, say};
 
@@ -33,7 +36,7 @@ pub fn route(world: &World<'_>, id: &RouteId) -> Option<RouteAccount> {
         related: Vec::new(),
     };
     if let Some((site, route)) = serving.first() {
-        told.rules = rules(site, route);
+        told.rules = rules(world, site, route);
     }
     let mut about: Vec<_> = world.diagnostics.iter().filter(|one| one.object.to_string() == told.route).collect();
     about.sort_by_key(|one| one.severity());
@@ -61,11 +64,12 @@ fn attachments(site: &Site, route: &Route) -> Vec<AttachmentView> {
     route.attachments.iter().map(one).collect()
 }
 
-fn rules(site: &Site, route: &Route) -> Vec<RuleAccount> {
+fn rules(world: &World<'_>, site: &Site, route: &Route) -> Vec<RuleAccount> {
     let table = &site.snapshot.table;
     let listeners = route.attachments.iter().filter_map(|at| table.listener_named(&at.listener));
     let shadows: Vec<Hides<'_>> = listeners.flat_map(|listener| table.shadows(listener, &route.id)).collect();
     let host = route.attachments.iter().flat_map(|at| at.hosts.iter()).next();
+    let origin = origin(world, site, route);
     let account = |(index, rule): (usize, &Rule)| {
         let every = rule.matches.is_empty().then_some(None);
         let matches = every.into_iter().chain(rule.matches.iter().map(Some)).enumerate();
@@ -75,7 +79,7 @@ fn rules(site: &Site, route: &Route) -> Vec<RuleAccount> {
             };
             MatchAccount {
                 wants: say::wants(matched),
-                example: example(host, matched),
+                example: example(origin, host, matched),
                 shadows: shadows.iter().filter(of_this).map(shadow).collect(),
             }
         });
@@ -125,8 +129,38 @@ fn filter(filter: &Filter) -> String {
     }
 }
 
+/// The scheme, and the port where it is not the scheme's own, by which clients come to a route.
+type Origin = (Scheme, Option<u16>);
+
+/// From the listener that the route is attached to or, behind a link, from one of the tier in front, with TLS rather than without.
+fn origin(world: &World<'_>, site: &Site, route: &Route) -> Origin {
+    let attached = |listener: &Listener| route.attachments.iter().any(|at| *at.listener == *listener.name);
+    let in_front = match &site.role {
+        Role::Inner { topology, .. } => {
+            let outer = Role::Outer { topology: topology.clone() };
+            world.fronts.iter().find(|front| front.role == outer)
+        }
+        Role::Outer { .. } | Role::Gateway { .. } => None,
+    };
+    let at = in_front.unwrap_or(site);
+    let listeners = at.snapshot.table.listeners().map(|(_, listener)| listener);
+    let listeners = listeners.filter(|listener| in_front.is_some() || attached(listener));
+    let spoken = listeners.filter_map(|listener| {
+        let scheme = match listener.protocol {
+            ListenerProtocol::Https => Scheme::Https,
+            ListenerProtocol::Http => Scheme::Http,
+            ListenerProtocol::Tls | ListenerProtocol::Tcp | ListenerProtocol::Udp => return None,
+        };
+        Some((scheme, at.visible(listener.port)))
+    });
+    let best = spoken.min_by_key(|(scheme, port)| (*scheme == Scheme::Http, *port));
+    best.map_or((Scheme::Https, None), |(scheme, port)| {
+        (scheme, Some(port).filter(|port| *port != scheme.default_port()))
+    })
+}
+
 /// A request that it would take, as one would type it.
-fn example(host: Option<&HostPattern>, matched: Option<&RouteMatch>) -> String {
+fn example((scheme, port): Origin, host: Option<&HostPattern>, matched: Option<&RouteMatch>) -> String {
     let host = match host {
         Some(HostPattern::Exact(host)) => host.to_string(),
         Some(HostPattern::Wildcard(suffix)) => format!("any.{suffix}"),
@@ -146,7 +180,8 @@ fn example(host: Option<&HostPattern>, matched: Option<&RouteMatch>) -> String {
     let query = conditions.into_iter().flat_map(|conditions| conditions.query.iter());
     let query: Vec<_> = query.map(|one| format!("{}={}", one.name, value(&one.value))).collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    let mut text = format!("https://{host}{path}{query}");
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let mut text = format!("{}://{host}{port}{path}{query}", scheme.as_str());
     if let Some(method) = conditions.and_then(|conditions| conditions.method) {
         text.extend([" -X ", method.as_str()]);
     }

@@ -5,10 +5,10 @@ use bailey_routing::ir::{HostPattern, PathMatch};
 use bailey_translate::Diagnostic;
 
 use super::edge::{Connected, NoConnection};
+use super::head::Unread;
 use super::tier::{Account, End, statuses};
 use super::{Cause, Failed, Outcome, Question, Related, TierAccount, Verdict, Way, World, absent, near, say};
 use crate::error::Fate;
-use crate::front::Refused;
 use crate::respond::answer;
 
 /// What a verdict begins with.
@@ -40,12 +40,22 @@ pub(super) fn without_connection(world: &World<'_>, question: &Question, none: N
 }
 
 /// The head was not accepted.
-pub(super) fn without_request(refused: Refused, tier: &'static str) -> Verdict {
+pub(super) fn without_request(unread: Unread, tier: &'static str) -> Verdict {
+    let refused = match unread {
+        Unread::Refused(refused) => refused,
+        Unread::Reset(why) => {
+            let sentence = format!("the {tier} tier resets the stream (PROTOCOL_ERROR), without an answer: {why}");
+            let mut verdict = blank(Outcome::Refused, Cause::RequestInvalid, sentence);
+            verdict.remedy = Some("send a request that follows RFC 9113 section 8".to_owned());
+            return verdict;
+        }
+    };
     let said = answer(refused.fate).detail;
     let sentence = format!("{} from the {tier} tier, before any route is asked: {said}", refused.status);
     let mut verdict = blank(Outcome::Refused, Cause::RequestInvalid, sentence);
     (verdict.status, verdict.tier) = (Some(refused.status), Some(tier));
-    verdict.remedy = Some("send a request that follows RFC 9110 and RFC 9112".to_owned());
+    verdict.remedy =
+        Some("send a request that follows RFC 9110 and, over HTTP/1.1, RFC 9112 or, over HTTP/2, RFC 9113".to_owned());
     verdict
 }
 

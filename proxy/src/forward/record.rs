@@ -34,20 +34,20 @@ pub struct LogFile {
     pub unless_told: Option<Options>,
 }
 
-/// The meters of the routes that have been met since the snapshot is served, by the address of the route: the snapshot
-/// keeps it alive, so it is not given to another.
+/// The meters of the routes that have been met since the snapshot is served, by the addresses of what they are of: the
+/// snapshot, or what is kept here, keeps it alive, so that it is not given to another.
 #[derive(Default)]
 pub(super) struct Meters {
     routes: Known<Meter>,
-    upstreams: Known<Hop>,
+    upstreams: Known<Hop, 2>,
     none: RefCell<Option<Rc<Meter>>>,
 }
 
-/// Things that belong to parts of a snapshot, by the address of the part.
-struct Known<T> {
-    all: RefCell<HashMap<usize, Rc<T>>>,
+/// Things that belong to `N` parts of a snapshot, by the addresses of the parts.
+struct Known<T, const N: usize = 1> {
+    all: RefCell<HashMap<[usize; N], Rc<T>>>,
     /// The one asked for last, which is mostly the next one too.
-    last: RefCell<Option<(usize, Rc<T>)>>,
+    last: RefCell<Option<([usize; N], Rc<T>)>>,
 }
 
 /// What is known so far.
@@ -185,7 +185,7 @@ impl Record {
 
     /// It is to be sent there.
     pub(super) fn goes_to(&mut self, serving: &Serving, upstream: &Arc<Upstream>) {
-        self.hop = Some(serving.meters.hop(upstream));
+        self.hop = self.meter.as_ref().map(|meter| serving.meters.hop(upstream, meter));
     }
 
     /// It is handed to a connection.
@@ -285,7 +285,7 @@ impl Record {
             trace_id: trace.as_ref().map(|trace| &trace[..]),
             client: logged.client,
             tenant: Some(meter.tenant()).filter(|tenant| !tenant.is_empty()),
-            route: Some(meter.route()).filter(|route| !route.is_empty()),
+            route: Some(&**meter.route()).filter(|route| !route.is_empty()),
             scheme: if logged.https { "https" } else { "http" },
             status,
             error: answer.map(|answer| answer.error_type).filter(|error| !error.is_empty()),
@@ -308,22 +308,21 @@ fn micros(took: Duration) -> u32 {
     u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
 }
 
-impl<T> Default for Known<T> {
+impl<T, const N: usize> Default for Known<T, N> {
     fn default() -> Self {
         Self { all: RefCell::default(), last: RefCell::default() }
     }
 }
 
-impl<T> Known<T> {
-    /// What belongs to `part`, made when it is asked for first.
-    fn of<P>(&self, part: &Arc<P>, make: impl FnOnce(&P) -> Rc<T>) -> Rc<T> {
-        let at = Arc::as_ptr(part).addr();
+impl<T, const N: usize> Known<T, N> {
+    /// What belongs to the parts `at`, made when it is asked for first.
+    fn of(&self, at: [usize; N], make: impl FnOnce() -> Rc<T>) -> Rc<T> {
         if let Some((last, known)) = &*self.last.borrow()
             && *last == at
         {
             return known.clone();
         }
-        let known = self.all.borrow_mut().entry(at).or_insert_with(|| make(part)).clone();
+        let known = self.all.borrow_mut().entry(at).or_insert_with(make).clone();
         *self.last.borrow_mut() = Some((at, known.clone()));
         known
     }
@@ -331,11 +330,16 @@ impl<T> Known<T> {
 
 impl Meters {
     fn of(&self, route: &Arc<Route>) -> Rc<Meter> {
-        self.routes.of(route, |route| Meter::new(route.tenant.clone().unwrap_or_default(), route_label(&route.id)))
+        self.routes.of([Arc::as_ptr(route).addr()], || {
+            Meter::new(route.tenant.clone().unwrap_or_default(), route_label(&route.id))
+        })
     }
 
-    fn hop(&self, upstream: &Arc<Upstream>) -> Rc<Hop> {
-        self.upstreams.of(upstream, |upstream| Hop::new(upstream.id.key()))
+    fn hop(&self, upstream: &Arc<Upstream>, meter: &Rc<Meter>) -> Rc<Hop> {
+        // On links routes are not told apart.
+        let route = if Hop::is_of_route(upstream.id.key()) { Rc::as_ptr(meter).addr() } else { 0 };
+        let parts = [Arc::as_ptr(upstream).addr(), route];
+        self.upstreams.of(parts, || Hop::new(upstream.id.key(), meter.route()))
     }
 
     fn none(&self) -> Rc<Meter> {
@@ -351,7 +355,7 @@ fn tell(error: ProxyError, tier: &'static str, meter: &Meter) {
         return;
     }
     let Some(unsaid) = meter.may_tell() else { return };
-    let (tenant, route, side, reason) = (meter.tenant(), meter.route(), error.side.as_str(), answer.label);
+    let (tenant, route, side, reason) = (meter.tenant(), &**meter.route(), error.side.as_str(), answer.label);
     if answer.level == Level::ERROR {
         tracing::error!(tier, tenant, route, side, reason, unsaid, "{}", answer.detail);
     } else {

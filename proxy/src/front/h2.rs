@@ -4,7 +4,7 @@
 //! long anything may take, what a request may look like (see `head`), and when the connection ends.
 
 mod downstream;
-mod head;
+pub(crate) mod head;
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -314,7 +314,7 @@ async fn stream<S: Serve>(request: http::Request<RecvStream>, mut respond: SendR
         shared.early_resets.set(shared.early_resets.get() + 1);
         return;
     }
-    match head::request(&parts, &body, &shared.limits) {
+    match head::request(&parts, body.is_end_stream(), &shared.limits) {
         Ok(head) => {
             let mut stream = downstream::Stream::new(body, respond, &head, shared);
             shared.serve.serve(&shared.info, &mut stream, Box::new(head)).await;

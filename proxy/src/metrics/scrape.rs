@@ -56,8 +56,15 @@ impl Metrics {
 
     /// Requests since the start, by tenant, route and hundreds of the status.
     pub fn requests(&self) -> Vec<(Arc<str>, Arc<str>, u8, Total)> {
-        let totals = totals(&self.shards(), |shard| &shard.requests);
+        let totals = totals(&self.shards(), |shard| &shard.requests, Key::clone);
         totals.into_iter().map(|(key, total)| (key.first, key.second, key.class, total)).collect()
+    }
+
+    /// Attempts at Services since the start, by route, Service (`namespace/name:port`) and hundreds of the status.
+    pub fn attempts(&self) -> Vec<(Arc<str>, Arc<str>, u8, Total)> {
+        let totals = totals(&self.shards(), |shard| &shard.attempts, Key::clone);
+        let of_services = totals.into_iter().filter(|(key, _)| &*key.first == SERVICE);
+        of_services.map(|(key, total)| (key.via, key.second, key.class, total)).collect()
     }
 }
 
@@ -125,7 +132,7 @@ impl Scrape {
 }
 
 fn requests(text: &mut Exposition, shards: &[Arc<Shard>]) {
-    let totals = totals(shards, |shard| &shard.requests);
+    let totals = totals(shards, |shard| &shard.requests, Key::clone);
     let mut durations = text.family(&table::REQUEST_DURATION);
     for (key, total) in &totals {
         durations.histogram(&[&key.first, &key.second, class_word(key.class)], total);
@@ -153,20 +160,21 @@ fn requests(text: &mut Exposition, shards: &[Arc<Shard>]) {
 
 fn attempts(text: &mut Exposition, shards: &[Arc<Shard>]) {
     let mut family = text.family(&table::ATTEMPT_DURATION);
-    for (key, total) in totals(shards, |shard| &shard.attempts) {
+    for (key, total) in totals(shards, |shard| &shard.attempts, Key::whole) {
         family.histogram(&[&key.first, &key.second, class_word(key.class)], &total);
     }
 }
 
-/// The sums over all workers, for as many labels as there is room for.
-fn totals(shards: &[Arc<Shard>], of: fn(&Shard) -> &Shared) -> BTreeMap<Key, Total> {
+/// The sums over all workers under the keys that `told` makes of theirs, for as many as there is room for.
+fn totals(shards: &[Arc<Shard>], of: fn(&Shard) -> &Shared, told: fn(&Key) -> Key) -> BTreeMap<Key, Total> {
     let mut totals: BTreeMap<Key, Total> = BTreeMap::new();
     for shard in shards {
         of(shard).each(|key, series| {
-            if let Some(total) = totals.get_mut(key) {
+            let key = told(key);
+            if let Some(total) = totals.get_mut(&key) {
                 return total.add(series);
             }
-            let key = if totals.len() < MAX_SERIES { key.clone() } else { key.other() };
+            let key = if totals.len() < MAX_SERIES { key } else { key.other() };
             totals.entry(key).or_default().add(series);
         });
     }
@@ -277,12 +285,13 @@ impl<'a> Configured<'a> {
 
     /// Whether attempts can still be counted under this key.
     pub(super) fn has_upstream(&self, key: &Key) -> bool {
-        upstream_ids(&key.first, &key.second).iter().any(|id| self.0.upstream(id).is_some())
+        let sent = key.via.is_empty() || route_id(&key.via).is_some_and(|id| self.0.route(&id).is_some());
+        sent && upstream_ids(&key.first, &key.second).iter().any(|id| self.0.upstream(id).is_some())
     }
 }
 
-/// The route of a label.
-fn route_id(label: &str) -> Option<RouteId> {
+/// The route of a [label](route_label).
+pub fn route_id(label: &str) -> Option<RouteId> {
     let mut parts = label.splitn(3, '/');
     let kind = parts.next()?;
     let kinds = [RouteKind::Http, RouteKind::Grpc, RouteKind::Ingress, RouteKind::Binding];

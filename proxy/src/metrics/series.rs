@@ -21,6 +21,8 @@ pub(super) struct Key {
     pub(super) first: Arc<str>,
     /// Of a request its route, of an attempt its upstream.
     pub(super) second: Arc<str>,
+    /// Of an attempt at a Service the route that sent it, which the page wants and a scrape does not tell apart; else empty.
+    pub(super) via: Arc<str>,
     /// Hundreds of the status; 0: there was none.
     pub(super) class: u8,
 }
@@ -28,7 +30,12 @@ pub(super) struct Key {
 impl Key {
     /// The key that stands for this one when there is no room.
     pub(super) fn other(&self) -> Self {
-        Self { first: Arc::from(""), second: Arc::from(OTHER), class: self.class }
+        Self { first: Arc::default(), second: Arc::from(OTHER), via: Arc::default(), class: self.class }
+    }
+
+    /// Without the route that sent an attempt.
+    pub(super) fn whole(&self) -> Self {
+        Self { via: Arc::default(), ..self.clone() }
     }
 }
 

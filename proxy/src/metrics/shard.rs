@@ -121,35 +121,43 @@ pub struct Done {
     pub sent: u64,
 }
 
-/// The series of one pair of labels, for each class of status; found once, and kept.
+/// The series of one set of labels, for each class of status; found once, and kept.
 #[derive(Debug)]
 struct Classes {
     first: Arc<str>,
     second: Arc<str>,
+    via: Arc<str>,
     series: [OnceCell<Arc<Series>>; 6],
 }
 
 impl Classes {
-    fn new(first: Arc<str>, second: Arc<str>) -> Self {
-        Self { first, second, series: std::array::from_fn(|_| OnceCell::new()) }
+    fn new(first: Arc<str>, second: Arc<str>, via: Arc<str>) -> Self {
+        Self { first, second, via, series: std::array::from_fn(|_| OnceCell::new()) }
     }
 
     fn get(&self, status: u16, board: &Board, shared: &Shared) -> &Series {
         let class = (status / 100).min(5) as u8;
-        let key = || Key { first: self.first.clone(), second: self.second.clone(), class };
+        let key = || Key { first: self.first.clone(), second: self.second.clone(), via: self.via.clone(), class };
         self.series[usize::from(class)].get_or_init(|| board.find(key(), shared))
     }
 }
 
-/// One upstream as a worker counts it.
+/// One upstream as a worker counts it; of a Service, what one route sends there.
 #[derive(Debug)]
 pub struct Hop(Classes);
 
 impl Hop {
-    /// An upstream, or a tier at the end of a link.
-    pub fn new(upstream: &UpstreamKey) -> Rc<Self> {
-        let (hop, upstream) = upstream_labels(upstream);
-        Rc::new(Self(Classes::new(hop.into(), upstream)))
+    /// Whether what each route sends there is counted by itself: to a Service, but not on a link, as the routes of an
+    /// outer tier are hosts, of which there are many more.
+    pub fn is_of_route(upstream: &UpstreamKey) -> bool {
+        matches!(upstream, UpstreamKey::Service { .. })
+    }
+
+    /// A Service's port, to which `route` sends, or a tier at the end of a link.
+    pub fn new(upstream: &UpstreamKey, route: &Arc<str>) -> Rc<Self> {
+        let (hop, label) = upstream_labels(upstream);
+        let via = if Self::is_of_route(upstream) { route.clone() } else { Arc::default() };
+        Rc::new(Self(Classes::new(hop.into(), label, via)))
     }
 }
 
@@ -164,7 +172,11 @@ pub struct Meter {
 impl Meter {
     /// A route of a tenant; both may be empty.
     pub fn new(tenant: Arc<str>, route: Arc<str>) -> Rc<Self> {
-        Rc::new(Self { classes: Classes::new(tenant, route), told: Cell::new(None), unsaid: Cell::new(0) })
+        Rc::new(Self {
+            classes: Classes::new(tenant, route, Arc::default()),
+            told: Cell::new(None),
+            unsaid: Cell::new(0),
+        })
     }
 
     /// The tenant.
@@ -173,7 +185,7 @@ impl Meter {
     }
 
     /// The route.
-    pub fn route(&self) -> &str {
+    pub fn route(&self) -> &Arc<str> {
         &self.classes.second
     }
 

@@ -204,7 +204,7 @@ table! {
         SPANS_DROPPED: Counter "bailey_spans_dropped" []
             "Spans that were dropped because too many waited to be sent";
         SPANS_FAILED: Counter "bailey_spans_failed" []
-            "Spans that were given up because the collector did not take them";
+            "Spans that were given up because the collector did not take them, or cannot be reached at all with the settings there are";
         SPANS_QUEUED: Gauge "bailey_spans_queued" []
             "Spans that wait to be sent";
     }

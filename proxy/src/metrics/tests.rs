@@ -114,7 +114,7 @@ fn series_of_routes_that_are_gone_go_with_them() {
 #[test]
 fn a_worker_that_meets_labels_does_not_wait_for_a_scrape() {
     let (shared, board) = (Arc::new(series::Shared::default()), Board::default());
-    let key = |name: &str| series::Key { first: "t".into(), second: name.into(), class: 2 };
+    let key = |name: &str| series::Key { first: "t".into(), second: name.into(), via: Arc::default(), class: 2 };
     board.find(key("first"), &shared);
     let mut met = 0;
     // Within the scrape, on the same thread: a lock that both need would never be had.

@@ -32,24 +32,30 @@ fn ask(url: &str, query: &Query) -> Result<Question, QuestionError> {
         question.from = address(from)?;
     }
     question.sni = query.get("sni").map(str::to_owned);
+    question.proxied = query.get("proxied").map(address).transpose()?;
+    question.http2 = query.get("http").is_some_and(|version| version == "2");
     Ok(question)
 }
 
 /// The explanation of what the board shows.
 pub fn answer(board: &Board, seen: &[Seen], question: &Question) -> Explanation {
+    with_world(board, seen, |world| explain(world, question))
+}
+
+/// Asks about what the board shows.
+pub(super) fn with_world<T>(board: &Board, seen: &[Seen], ask: impl FnOnce(&World<'_>) -> T) -> T {
     let (inners, fronts): (Vec<&Seen>, Vec<&Seen>) =
         seen.iter().partition(|seen| matches!(seen.member.role, Role::Inner { .. }));
     let sites = |seen: Vec<&Seen>| seen.into_iter().map(Seen::site).collect::<Vec<Site>>();
     let makes = seen.iter().any(|seen| seen.member.issuer.is_some());
     let (fronts, inners, told) = (sites(fronts), sites(inners), board.told());
-    let world = World {
+    ask(&World {
         fronts: &fronts,
         inners: &inners,
         objects: &told.objects,
         diagnostics: &told.diagnostics,
         issuer: makes.then_some(DEVELOPMENT_CA),
-    };
-    explain(&world, question)
+    })
 }
 
 /// A URL to begin with: the first host that is served, where clients reach it.
@@ -101,6 +107,17 @@ pub fn form(query: &Query, action: &str, button: &str, example: &str) -> Markup 
                 label for="sni" { "Server name (if not the URL's)" }
                 input #sni name="sni" type="text" spellcheck="false" autocomplete="off" value=(value("sni"));
             }
+            div.field {
+                label for="proxied" { "Client by PROXY protocol" }
+                input #proxied name="proxied" type="text" spellcheck="false" autocomplete="off" placeholder="none" value=(value("proxied"));
+            }
+            div.field {
+                label for="http" { "HTTP version" }
+                select #http name="http" {
+                    option value="1.1" { "1.1" }
+                    option value="2" selected[query.get("http") == Some("2")] { "2" }
+                }
+            }
             div.field.submit { button type="submit" { (button) } }
         }
     }
@@ -111,10 +128,11 @@ pub fn screen(board: &Board, seen: &[Seen], query: &Query) -> Markup {
     html! {
         (heading("Explain", "Why a request gets its answer: nothing is sent, the tables that serve are asked."))
         (form(query, "/explain", "Explain", &example(seen)))
-        @match question(query) {
-            None => (empty("Ask about a URL, and the decision is drawn here.")),
-            Some(Err(error)) => (mistake(&error)),
-            Some(Ok(question)) => section #answer aria-label="Answer" { (whole(&answer(board, seen, &question))) },
+        @match (question(query), query.get("route")) {
+            (None, Some(name)) => (super::route::answer(board, seen, name)),
+            (None, None) => (empty("Ask about a URL, or choose one of Routes, and the decision is drawn here.")),
+            (Some(Err(error)), _) => (mistake(&error)),
+            (Some(Ok(question)), _) => section #answer aria-label="Answer" { (whole(&answer(board, seen, &question))) },
         }
     }
 }
@@ -157,7 +175,7 @@ fn whole(explanation: &Explanation) -> Markup {
 }
 
 /// A diagnostic.
-fn related(one: &Related) -> Markup {
+pub(super) fn related(one: &Related) -> Markup {
     html! {
         li {
             (badge(one.severity, one.code)) " " strong { (shown(&one.object)) } @if !one.field.is_empty() { " " code { (shown(&one.field)) } }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::board::{Board, Seen};
+use super::graph::of::flow_to;
 use crate::metrics::Total;
 use crate::tier::Role;
 
@@ -76,6 +77,9 @@ fn sample(board: &Board) -> Sample {
                 Role::Inner { .. } | Role::Gateway { .. } => format!("route:{route}"),
             };
             flows.entry(flow).or_default().add(class, &total);
+        }
+        for (route, service, class, total) in member.metrics.attempts() {
+            flows.entry(flow_to(&route, &service)).or_default().add(class, &total);
         }
     }
     flows

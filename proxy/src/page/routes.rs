@@ -190,7 +190,7 @@ pub fn screen(board: &Board, seen: &[Seen], filter: &Filter) -> Markup {
     let lines = lines(board, seen, filter);
     let count = |standing| lines.iter().filter(|line| line.standing == standing).count();
     html! {
-        (heading("Routes", "Every route that somebody has written, whether it is served, and what is wrong where it is not."))
+        (heading("Routes", "Every route that somebody has written, whether it is served, and what is wrong where it is not. Select one to see what reaches it."))
         @if lines.is_empty() {
             (empty("There is no route that fits."))
         } @else {
@@ -219,7 +219,7 @@ fn row(line: &Line) -> Markup {
         tr data-route=(line.route) {
             td { (badge(kind, word)) }
             td.route {
-                a href=(link("/", &format!("route={}", encode(&line.route)))) { (shown(&line.route)) }
+                a href=(link("/explain", &format!("route={}", encode(&line.route)))) { (shown(&line.route)) }
                 @if !line.diagnostics.is_empty() { ul.related { @for one in &line.diagnostics { (said(one)) } } }
             }
             td { (line.tenant.as_deref().unwrap_or("–")) }

@@ -271,6 +271,9 @@ fn mistakes_in_addresses_are_told() {
         ("/api/nothing", 404, "/api/topology"),
         ("/api/explain", 400, "url="),
         ("/api/explain?url=shop", 400, "scheme"),
+        ("/api/explain?url=https://a/&proxied=me", 400, "not an address"),
+        ("/api/explain?route=web", 404, "/api/routes"),
+        ("/api/explain?route=HTTPRoute/a/gone", 404, "/api/routes"),
         ("/api/traces", 404, "keeps no traces"),
         ("/events", 404, "screen=topology"),
         ("/events?screen=requests", 404, "keeps no traces"),
@@ -279,6 +282,28 @@ fn mistakes_in_addresses_are_told() {
         assert!(got.as_u16() == status && text.contains(words), "{target}: {got} {text}");
     }
     assert!(ask(&shown, "/explain?url=shop").1.contains("role=\"alert\""));
+}
+
+#[test]
+fn a_route_tells_what_reaches_it_and_what_comes_first() {
+    let shown = board(true, None);
+    let list = ask(&shown, "/routes").1;
+    assert!(list.contains("href=\"/explain?route=HTTPRoute%2Fa%2Fhidden\""), "a click leads there: {list}");
+    let page = ask(&shown, "/explain?route=HTTPRoute%2Fa%2Fhidden").1;
+    for words in ["no request reaches it", "all of it", "HTTPRoute a/good", "listener <code>http</code>"] {
+        assert!(page.contains(words), "{words} in {page}");
+    }
+    let good = ask(&shown, "/explain?route=HTTPRoute%2Fa%2Fgood").1;
+    assert!(
+        good.contains("is served on web.example") && good.contains("href=\"/explain?url=http%3A%2F%2Fweb.example%2F\""),
+        "{good}"
+    );
+    let lost = ask(&shown, "/explain?route=HTTPRoute%2Fa%2Flost").1;
+    assert!(lost.contains("is not served") && lost.contains("BLY"), "{lost}");
+    assert!(ask(&shown, "/explain?route=HTTPRoute%2Fa%2Fgone").1.contains("There is no route HTTPRoute/a/gone"));
+    let told: serde_json::Value =
+        serde_json::from_str(&ask(&shown, "/api/explain?route=HTTPRoute/a/hidden").1).unwrap();
+    assert_eq!(told["rules"][0]["matches"][0]["shadows"][0]["by"]["route"], "HTTPRoute a/good");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub fn screen(board: &Board, seen: &[Seen], filter: &Filter) -> Markup {
                 p.onward { "See its " a.button href=(link("/requests", &filter.query())) { "Requests" } " " a.button href=(link("/routes", &filter.query())) { "Routes" } }
             }
             h2 { "Traffic" }
-            p.hint { span data-window="start" { "Requests since the start." } span data-window="live" hidden { "Over the last ten seconds, as it happens." } }
+            p.hint { span data-window="start" { "Requests since the start." } span data-window="live" hidden { "Over the last ten seconds, as it happens." } " To a backend every attempt counts, and one that was not answered is an error." }
             (table("Traffic", &["From", "To", "Requests", "Per second", "Errors", "99 % within"], &html! {
                 @for edge in graph.edges.iter().filter(|edge| !edge.flow.is_empty()) {
                     (row(&graph, edge.from, edge.to, &edge.flow, rates.get(&edge.flow)))

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_kit::kube::use_provider;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{LinkFolder, ServeError, kept_objects};
 use crate::args::Args;
+use crate::page::{self, Board};
 use crate::source::disk;
 use crate::source::kubernetes::{Source, View};
 use crate::tier::{Applied, Pending, Tier, TierHandle};
@@ -32,12 +34,11 @@ pub(super) async fn serve(
     use_provider();
     let client = Client::try_default().await.map_err(|error| ServeError::Cluster(Box::new(error)))?;
     let options = args.options()?;
-    let namespace = args.namespace.clone().unwrap_or_default();
+    let (namespace, board) = (args.namespace.clone().unwrap_or_default(), options.board.clone());
     let mut source = Source::start(client, options.role.clone(), namespace);
     let mut link = LinkFolder::watch(args.link.as_deref())?;
     let (tier, pending) = Tier::start_waiting(options).await?;
-    let mut serving =
-        Serving { tier, pending: Some(pending), whole: false, live: false, keep_at: None, told: Told::default() };
+    let mut serving = Serving::new(tier, pending, board);
     let mut shutdown = std::pin::pin!(shutdown);
     let patience = Instant::now() + PATIENCE;
     let far = || Instant::now() + Duration::from_hours(1);
@@ -65,6 +66,8 @@ pub(super) async fn serve(
 /// A tier and what has been said about it.
 struct Serving {
     tier: TierHandle,
+    /// Where it is shown what is served, and what is wrong with it.
+    board: Arc<Board>,
     pending: Option<Pending>,
     /// A whole set of objects came from the cluster.
     whole: bool,
@@ -82,6 +85,11 @@ struct Told {
 }
 
 impl Serving {
+    fn new(tier: TierHandle, pending: Pending, board: Arc<Board>) -> Self {
+        let pending = Some(pending);
+        Self { tier, board, pending, whole: false, live: false, keep_at: None, told: Told::default() }
+    }
+
     /// What the watches know now.
     fn take(&mut self, view: View) {
         self.say_troubles(&view.troubles);
@@ -91,20 +99,25 @@ impl Serving {
         if !(view.complete || (self.whole && view.configured)) {
             return;
         }
-        let applied = self.tier.apply(&view.objects);
-        self.say(&applied);
+        let bound = self.apply(view.objects);
         if view.complete {
             self.whole = true;
             self.tier.set_stale(false);
-            if applied.refused.is_empty()
-                && let Some(pending) = self.pending.take()
-            {
+            if bound && let Some(pending) = self.pending.take() {
                 pending.done();
                 tracing::info!("every list is read: ready");
             }
             self.live = true;
             self.keep_at.get_or_insert_with(|| Instant::now() + KEEP_EVERY);
         }
+    }
+
+    /// Serves these objects, and says what is wrong with them in the log and on the page. `false`: a port is not bound.
+    fn apply(&mut self, objects: Objects) -> bool {
+        let applied = self.tier.apply(&objects);
+        self.say(&applied);
+        self.board.tell(page::Told::live(objects, Vec::new(), applied.diagnostics));
+        applied.refused.is_empty()
     }
 
     /// Serves the last good configuration, if there is one.
@@ -121,8 +134,7 @@ impl Serving {
             digest = last.digest,
             "not every list could be read yet: serving the last good configuration"
         );
-        let applied = self.tier.apply(&kept_objects(last));
-        self.say(&applied);
+        self.apply(kept_objects(last));
         self.tier.set_stale(true);
         if let Some(pending) = self.pending.take() {
             pending.done();
@@ -169,5 +181,57 @@ impl Serving {
         if applied.changed {
             tracing::info!(generation = self.tier.snapshot().generation, "configuration is live");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bailey_translate::Object;
+
+    use super::*;
+    use crate::page::Site;
+    use crate::tier::{LogTarget, Role, TierOptions};
+    use bailey_kit::admin::{Content, Pages as _};
+
+    fn page(board: &Arc<Board>, target: &str) -> String {
+        let head = http::Request::get(target).body(()).unwrap().into_parts().0;
+        let Content::Whole(bytes) = Site::new(board.clone()).answer(&head).content else { panic!("it streams") };
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn view(service: &str) -> View {
+        let mut objects = Objects::default();
+        let gateway = serde_json::json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": {"name": "web", "namespace": "shop"}, "spec": {"gatewayClassName": "bailey",
+            "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}});
+        let route = serde_json::json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {"name": "web", "namespace": "shop"}, "spec": {"parentRefs": [{"name": "web"}],
+            "hostnames": ["a.example"], "rules": [{"backendRefs": [{"name": service, "port": 80}]}]}});
+        for object in [gateway, route] {
+            objects.insert_any(Object::from_value(object).unwrap(), None);
+        }
+        View { objects, configured: true, complete: true, ..View::default() }
+    }
+
+    #[tokio::test]
+    async fn the_page_of_a_tier_in_a_cluster_says_what_is_wrong_with_its_objects() {
+        let role = Role::Gateway { namespace: "shop".into(), name: "web".into() };
+        let options = TierOptions {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            ports: [(80, 0)].into(),
+            access_log: LogTarget::Nowhere,
+            ..TierOptions::new(role)
+        };
+        let board = options.board.clone();
+        let (tier, pending) = Tier::start_waiting(options).await.unwrap();
+        let mut serving = Serving::new(tier, pending, board.clone());
+        serving.take(view("missing"));
+        let routes = page(&board, "/api/routes");
+        assert!(routes.contains("BLY0301") && routes.contains("missing"), "{routes}");
+        assert!(page(&board, "/explain?route=HTTPRoute%2Fshop%2Fweb").contains("missing"));
+        serving.take(view("gone"));
+        let routes = page(&board, "/api/routes");
+        assert!(routes.contains("gone") && !routes.contains("missing"), "{routes}");
+        serving.tier.drain().await;
     }
 }

@@ -154,13 +154,15 @@ fn question() -> impl Strategy<Value = Question> {
     let method = select(vec!["GET", "GET", "DELETE", "OPTIONS"]);
     let fields = prop::sample::subsequence(fields.to_vec(), 0..4);
     let sni = prop::option::weighted(0.15, select(vec!["a.localhost", "b.localhost", "w.a.localhost"]));
-    (url, query, method, fields, sni).prop_map(|((scheme, host, path), query, method, fields, sni)| {
+    let http2 = prop::bool::weighted(0.4);
+    (url, query, method, fields, sni, http2).prop_map(|((scheme, host, path), query, method, fields, sni, http2)| {
         let mut asked = Question::get(&format!("{scheme}://{host}{path}{query}")).unwrap();
         method.clone_into(&mut asked.method);
         for field in fields {
             asked = asked.header(field).unwrap();
         }
         asked.sni = sni.map(str::to_owned);
+        asked.http2 = http2;
         asked.from = (CLIENT, 50_000).into();
         asked
     })

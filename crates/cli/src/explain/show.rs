@@ -253,47 +253,71 @@ fn address(steps: &Value) -> Tree {
     tree
 }
 
-/// A route.
+/// What there is to say of a route, from here or from a page.
 #[derive(Debug, Serialize)]
-pub(super) struct RouteExplained(pub(super) RouteAccount);
+pub(super) struct RouteExplained(Value);
+
+impl RouteExplained {
+    pub(super) fn new(told: &RouteAccount) -> Result<Self, OutputError> {
+        Ok(Self(serde_json::to_value(told)?))
+    }
+
+    pub(super) fn of(told: Value) -> Self {
+        Self(told)
+    }
+
+    pub(super) fn is_served(&self) -> bool {
+        self.0["served"] == true
+    }
+}
 
 impl Report for RouteExplained {
     fn text(&self, style: Style) -> String {
         let told = &self.0;
-        let colour = if told.served { Colour::Green } else { Colour::Red };
-        let place = told.location.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-        let mut out = format!("{}{place}\n", style.paint(colour, &told.sentence));
-        for one in &told.related {
-            out.extend(["  ", &style.paint(Colour::Bold, one.code), " ", &one.field, ": ", &one.message, "\n"]);
-            if !one.remedy.is_empty() {
-                out.extend(["    fix: ", &one.remedy, "\n"]);
+        let colour = if self.is_served() { Colour::Green } else { Colour::Red };
+        let place = told["location"].as_str().map(|place| format!(" ({place})")).unwrap_or_default();
+        let mut out = format!("{}{place}\n", style.paint(colour, text(&told["sentence"])));
+        for one in all(&told["related"]) {
+            let code = style.paint(Colour::Bold, text(&one["code"]));
+            out.extend(["  ", &code, " ", text(&one["field"]), ": ", text(&one["message"]), "\n"]);
+            if !text(&one["remedy"]).is_empty() {
+                out.extend(["    fix: ", text(&one["remedy"]), "\n"]);
             }
         }
         let mut tree = Tree::new("attached");
-        for at in &told.attachments {
-            tree.add(format!("{}, listener {}: {}", at.tier, at.listener, at.hosts.join(", ")));
+        for at in all(&told["attachments"]) {
+            tree.add(format!(
+                "{}, listener {}: {}",
+                text(&at["tier"]),
+                text(&at["listener"]),
+                texts(&at["hosts"], ", ")
+            ));
         }
         if !tree.is_bare() {
             out.extend(["\n", &tree.draw()]);
         }
-        for rule in &told.rules {
+        for rule in all(&told["rules"]) {
             out.extend(["\n", &rule_tree(rule, style).draw()]);
         }
         out
     }
 }
 
-fn rule_tree(rule: &bailey_proxy::explain::RuleAccount, style: Style) -> Tree {
-    let name = rule.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-    let mut tree = Tree::new(format!("rule {}{name}: {}", rule.rule, rule.does.join("; ")));
-    for matched in &rule.matches {
-        let mut branch = Tree::new(format!("{}, such as {}", matched.wants, matched.example));
-        for shadow in &matched.shadows {
-            let (colour, how) = if shadow.fully { (Colour::Red, "all") } else { (Colour::Yellow, "some") };
-            let by = &shadow.by;
+fn rule_tree(rule: &Value, style: Style) -> Tree {
+    let name = rule["name"].as_str().map(|name| format!(" ({name})")).unwrap_or_default();
+    let mut tree = Tree::new(format!("rule {}{name}: {}", rule["rule"], texts(&rule["does"], "; ")));
+    for matched in all(&rule["matches"]) {
+        let mut branch = Tree::new(format!("{}, such as {}", text(&matched["wants"]), text(&matched["example"])));
+        for shadow in all(&matched["shadows"]) {
+            let (colour, how) = if shadow["fully"] == true { (Colour::Red, "all") } else { (Colour::Yellow, "some") };
+            let by = &shadow["by"];
             let line = format!(
                 "{how} of it on {} goes to {} rule {} ({}): {}",
-                by.host, by.route, by.rule, by.wants, shadow.why
+                text(&by["host"]),
+                text(&by["route"]),
+                by["rule"],
+                text(&by["wants"]),
+                text(&shadow["why"])
             );
             branch.add(style.paint(colour, line));
         }

@@ -67,7 +67,15 @@ fn the_exit_code_tells_who_answers_and_wrong_use_from_a_refusal() {
         (vec!["https://shop.localhost/", "-f", &empty], 2, "neither an IngressTopology nor a Gateway"),
         (vec!["https://shop.localhost/", "-f", "/nowhere"], 2, "/nowhere"),
         (vec!["https://shop.localhost/", "--admin", "http://127.0.0.1:1"], 3, "--admin"),
-        (vec!["route/team-a/shop", "--admin", "http://127.0.0.1:1"], 2, "leave --admin out"),
+        (vec!["route/team-a/shop", "--admin", "http://127.0.0.1:1"], 3, "--admin"),
+        (
+            vec!["https://shop.localhost/", "--http2", "-H", "host: blog.localhost", "-f", sample],
+            1,
+            "400 from the outer tier",
+        ),
+        (vec!["https://shop.localhost/", "--http2", "-H", "connection: close", "-f", sample], 1, "resets the stream"),
+        (vec!["http://shop.localhost/", "--http2", "-f", sample], 1, "its preface is no request"),
+        (vec!["https://shop.localhost/", "--http2", "--sni", "blog.localhost", "-f", sample], 1, "cause: misdirected"),
     ] {
         let output = bailey(&[&["explain"][..], &arguments].concat());
         let said = text(&output.stdout) + &text(&output.stderr);
@@ -118,5 +126,18 @@ fn a_running_bailey_up_is_asked_by_its_page() {
     let refused = ask("https://nobody.localhost/");
     assert_eq!(refused.status.code(), Some(1));
     assert_all(&text(&refused.stdout), &["cause: server_name_unknown"]);
+    let route = |name: &str| bailey(&["explain", name, "--admin", &admin]);
+    let offline = bailey(&["explain", "route/team-a/shop", "-f", sample.to_str().unwrap()]);
+    let shop = route("route/team-a/shop");
+    assert_eq!(shop.status.code(), Some(0), "{}", text(&shop.stderr));
+    // But for the port, which tests do not choose.
+    assert_eq!(text(&shop.stdout).lines().count(), text(&offline.stdout).lines().count());
+    assert_all(
+        &text(&shop.stdout),
+        &["HTTPRoute team-a/shop is served on shop.localhost", "such as", "its path is longer"],
+    );
+    let missing = route("grpcroute/team-a/shop");
+    assert_eq!(missing.status.code(), Some(1), "{}", text(&missing.stdout));
+    assert_all(&text(&missing.stderr), &["there is no route team-a/shop"]);
     runtime.block_on(local.stop());
 }

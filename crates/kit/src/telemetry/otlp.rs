@@ -6,6 +6,7 @@
 mod client;
 mod convert;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -14,7 +15,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
 
 use super::span::Span;
-use client::Client;
+use client::{Client, Trust};
 
 /// Path of traces on a collector (OTLP specification, 4.1).
 const PATH: &str = "/v1/traces";
@@ -39,14 +40,6 @@ pub(super) enum ExporterError {
         endpoint: String,
         /// What is wrong with it.
         reason: String,
-    },
-    /// The system's certificates cannot be read.
-    #[error("spans cannot be sent to {endpoint}: the system's root certificates cannot be read: {source}")]
-    Roots {
-        /// The address.
-        endpoint: String,
-        /// What the system said.
-        source: std::io::Error,
     },
     /// A protocol that this program does not speak.
     #[error("{PROTOCOL} is {0:?}; write {PROTOCOLS}")]
@@ -88,8 +81,10 @@ impl Exporter {
 }
 
 fn http(endpoint: &str) -> Result<SpanExporter, ExporterError> {
-    let client = Client::new(endpoint.starts_with("https:"))
-        .map_err(|source| ExporterError::Roots { endpoint: endpoint.to_owned(), source })?;
+    let file = std::env::var_os(client::CERTIFICATE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let trust = file.as_deref().map_or(Trust::System, Trust::File);
+    let client = Client::new(endpoint.starts_with("https:").then_some(&trust))
+        .map_err(|reason| ExporterError::Build { endpoint: endpoint.to_owned(), reason })?;
     let built = SpanExporter::builder()
         .with_http()
         .with_http_client(client)

@@ -56,6 +56,7 @@ impl Pipeline {
             store: to.store,
             counts: sink.counts().clone(),
             exporter: None,
+            unusable: false,
             pending: VecDeque::new(),
             due: None,
             told: None,
@@ -101,6 +102,8 @@ struct Run {
     store: Option<Arc<Store>>,
     counts: Arc<Counts>,
     exporter: Option<Arc<Exporter>>,
+    /// There is a collector, and no way to it.
+    unusable: bool,
     pending: VecDeque<Span>,
     /// When the oldest of them has waited long enough.
     due: Option<Instant>,
@@ -144,14 +147,10 @@ impl Run {
     }
 
     fn follow(&mut self, endpoint: Option<&str>) {
-        self.exporter = match endpoint.map(|endpoint| Exporter::new(endpoint, &self.resource)) {
-            Some(Ok(exporter)) => Some(Arc::new(exporter)),
-            Some(Err(error)) => {
-                tracing::error!("{error}");
-                None
-            }
-            None => None,
-        };
+        let made = endpoint.map(|endpoint| Exporter::new(endpoint, &self.resource)).transpose();
+        self.unusable = made.is_err();
+        let made = made.inspect_err(|error| tracing::error!("{error}"));
+        self.exporter = made.ok().flatten().map(Arc::new);
         if self.exporter.is_none() {
             self.counts.dropped.fetch_add(self.pending.len() as u64, Ordering::Relaxed);
             self.pending.clear();
@@ -169,6 +168,8 @@ impl Run {
             spans.truncate(room);
             self.pending.extend(spans);
             self.settle();
+        } else if self.unusable {
+            self.counts.failed.fetch_add(spans.len() as u64, Ordering::Relaxed);
         }
     }
 

@@ -8,19 +8,14 @@ use bailey_http1::{
     is_trailer_allowed, remove_hop_by_hop_from_request,
 };
 use bytes::Bytes;
-use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::front::{FrontLimits, Refused};
 use crate::metrics::Limit;
 
-/// The head of a request, or why it is refused.
-pub(super) fn request(
-    parts: &http::request::Parts,
-    body: &RecvStream,
-    limits: &FrontLimits,
-) -> Result<RequestHead, Refused> {
+/// The head of a request, or why it is refused. `ends`: no body follows.
+pub(crate) fn request(parts: &http::request::Parts, ends: bool, limits: &FrontLimits) -> Result<RequestHead, Refused> {
     if parts.headers.len() > limits.h2.fields {
         return Err(Refused { limit: Some(Limit::Http2HeaderFields), ..Refusal::TooManyFields.into() });
     }
@@ -36,7 +31,7 @@ pub(super) fn request(
     let mut head = RequestHead::new(method, target, authority);
     head.version = Version::Http2;
     head.scheme = Some(scheme(parts)?);
-    head.body = length(&parts.headers, body)?;
+    head.body = length(&parts.headers, ends)?;
     head.expect_continue = expectation(&parts.headers)?;
     head.fields = fields(&parts.headers, limits)?;
     remove_hop_by_hop_from_request(&mut head.fields)?;
@@ -79,10 +74,10 @@ fn target(parts: &http::request::Parts, limits: &Limits) -> Result<Target, Refus
 }
 
 /// The crate holds DATA against a length it can read; one that it cannot read must not pass.
-fn length(headers: &HeaderMap, body: &RecvStream) -> Result<BodyLength, Refusal> {
+fn length(headers: &HeaderMap, ends: bool) -> Result<BodyLength, Refusal> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(value) = values.next() else {
-        return Ok(if body.is_end_stream() { BodyLength::None } else { BodyLength::Unknown });
+        return Ok(if ends { BodyLength::None } else { BodyLength::Unknown });
     };
     let digits = value.as_bytes();
     let plain = !digits.is_empty() && digits.len() <= 19 && digits.iter().all(u8::is_ascii_digit);
@@ -90,7 +85,7 @@ fn length(headers: &HeaderMap, body: &RecvStream) -> Result<BodyLength, Refusal>
         return Err(Refusal::ContentLength);
     }
     let length = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Refusal::ContentLength)?;
-    if body.is_end_stream() && length > 0 {
+    if ends && length > 0 {
         return Err(Refusal::ContentLength);
     }
     Ok(BodyLength::Length(length))

@@ -150,6 +150,11 @@ fn routes(graph: &mut Graph, backends: &mut BTreeMap<String, usize>, parent: usi
     }
 }
 
+/// Names what flows from a route to a Service (`namespace/name:port`).
+pub fn flow_to(route: &str, service: &str) -> String {
+    format!("backend:{route}>{service}")
+}
+
 /// A route as metrics and spans name it.
 pub fn name_of(route: &Route) -> String {
     format!("{}/{}/{}", route.id.kind.as_str(), route.id.namespace, route.id.name)
@@ -183,7 +188,8 @@ fn state(route: &Route, table: &RouteTable) -> State {
 
 /// One line for each backend of a route, with its share where a rule splits.
 fn targets(graph: &mut Graph, known: &mut BTreeMap<String, usize>, from: usize, route: &Route, table: &RouteTable) {
-    let mut joined: BTreeMap<usize, String> = BTreeMap::new();
+    let mut joined: BTreeMap<usize, Edge> = BTreeMap::new();
+    let name = name_of(route);
     for rule in &route.rules {
         let sum: u32 = rule.backends.iter().map(|backend| backend.weight).sum();
         for backend in &rule.backends {
@@ -194,20 +200,30 @@ fn targets(graph: &mut Graph, known: &mut BTreeMap<String, usize>, from: usize, 
                 graph.nodes.len() - 1
             });
             let share = if backend.weight == sum { String::new() } else { share(backend.weight, sum) };
-            let label = joined.entry(to).or_default();
-            if label.is_empty() {
-                *label = share;
+            let flow = || service(&backend.target).map(|service| flow_to(&name, &service)).unwrap_or_default();
+            let edge = joined.entry(to).or_insert_with(|| Edge { from, to, label: String::new(), flow: flow() });
+            if edge.label.is_empty() {
+                edge.label = share;
             }
         }
     }
-    for (to, label) in joined {
-        graph.edges.push(Edge { from, to, label, flow: String::new() });
-    }
+    graph.edges.extend(joined.into_values());
 }
 
 fn share(weight: u32, sum: u32) -> String {
     let percent = f64::from(weight) * 100.0 / f64::from(sum.max(1));
     if percent.fract() < 0.05 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
+}
+
+/// The Service's port that a backend is, as metrics name it.
+fn service(target: &Target) -> Option<String> {
+    match target {
+        Target::Upstream(id) => match id.key() {
+            UpstreamKey::Service { namespace, name, port, .. } => Some(format!("{namespace}/{name}:{port}")),
+            UpstreamKey::Link { .. } => None,
+        },
+        Target::Invalid(_) => None,
+    }
 }
 
 fn backend_node(target: &Target, table: &RouteTable) -> Node {
@@ -226,7 +242,7 @@ fn backend_node(target: &Target, table: &RouteTable) -> Node {
     };
     let node = match id.key() {
         UpstreamKey::Service { namespace, name, port, .. } => {
-            let select = format!("backend={}", super::super::query::encode(&format!("{namespace}/{name}:{port}")));
+            let select = format!("backend={}", super::super::query::encode(&service(target).unwrap_or_default()));
             fine(Rank::Backend, format!("{name}:{port}"), format!("{namespace}, {endpoints}"), select)
         }
         UpstreamKey::Link { tenant } => fine(Rank::Backend, format!("tenant {tenant}"), endpoints, String::new()),

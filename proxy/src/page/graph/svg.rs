@@ -96,20 +96,37 @@ fn line(edge: &Edge, layout: &Layout, graph: &Graph, r#use: Use<'_>) -> Markup {
     let ((from_x, from_y), (to_x, to_y)) = (layout.places[edge.from], layout.places[edge.to]);
     let (x1, y1, x2, y2) = (from_x + WIDTH, from_y + HEIGHT / 2.0, to_x, to_y + HEIGHT / 2.0);
     let bend = ((x2 - x1) / 2.0).min(64.0);
+    let live = r#use.live && !edge.flow.is_empty();
     let path = format!("M{x1} {y1}C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend);
     let broken = graph.nodes[edge.to].state == State::Broken;
     let class = if broken { "edge broken" } else { "edge" };
     html! {
         path class=(class) d=(path) fill="none" stroke=(if broken { "#c62828" } else { "#a3abb9" }) stroke-width="1.5"
-            data-flow=[(r#use.live && !edge.flow.is_empty()).then_some(&edge.flow)] {}
-        @if !edge.label.is_empty() {
+            data-flow=[live.then_some(&edge.flow)] {}
+        @if !edge.label.is_empty() && !live {
             text.edge-label x=(f64::midpoint(x1, x2)) y=(f64::midpoint(y1, y2) - 5.0) text-anchor="middle" font-size="11" fill="#5b6475" { (edge.label) }
         }
-        // What flows is written before the box it flows to: there the lines are apart.
-        @if r#use.live && !edge.flow.is_empty() {
-            text.rate x=(x2 - 10.0) y=(y2 - 6.0) text-anchor="end" font-size="11" data-rate=(edge.flow) {}
-            text.rate-errors x=(x2 - 10.0) y=(y2 + 15.0) text-anchor="end" font-size="11" data-errors=(edge.flow) {}
+        @if live {
+            @let (x, y, anchor) = written(edge, graph, [(x1, y1), (x2, y2)]);
+            text.rate x=(x) y=(y - 6.0) text-anchor=(anchor) font-size="11" data-rate=(edge.flow) {}
+            text.edge-label x=(x) y=(y + 15.0) text-anchor=(anchor) font-size="11" {
+                (edge.label) @if !edge.label.is_empty() { " " } tspan.rate-errors data-errors=(edge.flow) {}
+            }
         }
+    }
+}
+
+/// Where on a line is written what flows: where lines are apart. Before the box it flows to, unless others flow there;
+/// then behind the box it comes from, unless it has others too; then on the way.
+fn written(edge: &Edge, graph: &Graph, [(x1, y1), (x2, y2)]: [(f64, f64); 2]) -> (f64, f64, &'static str) {
+    let alone = |end: fn(&Edge) -> usize| graph.edges.iter().filter(|other| end(other) == end(edge)).count() == 1;
+    if alone(|edge| edge.to) {
+        (x2 - 10.0, y2, "end")
+    } else if alone(|edge| edge.from) {
+        (x1 + 10.0, y1, "start")
+    } else {
+        // The curve at 0.6 of its length: lines that cross do so in their middles.
+        (x1 + (x2 - x1) * 0.58, y1 + (y2 - y1) * 0.65, "middle")
     }
 }
 

@@ -2,7 +2,8 @@
 //! for what may be repeated (OTLP specification, 4.1: 429, 502, 503, 504, and where there was no answer).
 
 use std::fmt;
-use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +15,10 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_http::{HttpClient, HttpError};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
 /// How long one attempt may take.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(10);
@@ -27,6 +32,17 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// What is read of an answer; it says little.
 const ANSWER: usize = 64 * 1024;
+
+/// File with the authorities that are believed, in PEM, in place of the system's.
+pub(super) const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+
+/// Whose certificates a collector may show.
+pub(super) enum Trust<'a> {
+    /// Of those that the system trusts.
+    System,
+    /// Of the authorities in this file.
+    File(&'a Path),
+}
 
 /// A client for one collector.
 pub(super) enum Client {
@@ -44,20 +60,22 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client; with `tls` for https only, and the system's roots.
-    pub(super) fn new(tls: bool) -> io::Result<Self> {
+    /// A client; with `trust` for https only.
+    pub(super) fn new(trust: Option<&Trust<'_>>) -> Result<Self, String> {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(IDLE).pool_max_idle_per_host(1).pool_timer(TokioTimer::new());
-        if !tls {
-            return Ok(Self::Plain(builder.build(tcp)));
-        }
+        let Some(trust) = trust else { return Ok(Self::Plain(builder.build(tcp))) };
         tcp.enforce_http(false);
-        let connector =
-            HttpsConnectorBuilder::new().with_native_roots()?.https_only().enable_http1().wrap_connector(tcp);
-        Ok(Self::Tls(builder.build(connector)))
+        let connector = match trust {
+            Trust::System => HttpsConnectorBuilder::new().with_native_roots().map_err(|error| {
+                format!("the system's root certificates cannot be read: {error}; name a file in {CERTIFICATE}")
+            })?,
+            Trust::File(path) => HttpsConnectorBuilder::new().with_tls_config(config(path)?),
+        };
+        Ok(Self::Tls(builder.build(connector.https_only().enable_http1().wrap_connector(tcp))))
     }
 
     async fn attempt(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
@@ -67,7 +85,8 @@ impl Client {
                 Self::Plain(client) => client.request(request).await,
                 Self::Tls(client) => client.request(request).await,
             };
-            let (head, body) = response?.into_parts();
+            // The library's own words end before the cause, such as a certificate that nobody knows.
+            let (head, body) = response.map_err(|error| whole(&error))?.into_parts();
             let body = Limited::new(body, ANSWER).collect().await?.to_bytes();
             Ok(Response::from_parts(head, body))
         };
@@ -104,6 +123,28 @@ fn again(answer: &Result<Response<Bytes>, HttpError>, pause: Duration) -> Option
     );
     let asked = || response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs);
     repeatable.then(|| asked().unwrap_or(pause).min(LONGEST_PAUSE))
+}
+
+/// An error with all its causes.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// TLS that believes the authorities in this file alone.
+fn config(path: &Path) -> Result<ClientConfig, String> {
+    let failed = |why: String| format!("{CERTIFICATE} names {}: {why}", path.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))? {
+        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(failed("it holds no certificate in PEM".to_owned()));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(|error| failed(error.to_string()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn reason(answer: &Result<Response<Bytes>, HttpError>) -> String {
