@@ -136,7 +136,8 @@ impl AdminServer {
         let failed = |source| AdminError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let site = Arc::new(Site { options, streams: Arc::new(Semaphore::new(MAX_STREAMS)) });
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        let site = Arc::new(Site { options, streams, scrapes: Semaphore::new(1) });
         Ok(Self { address, task: tokio::spawn(accept(listener, site)) })
     }
 
@@ -156,6 +157,8 @@ impl Drop for AdminServer {
 struct Site {
     options: AdminOptions,
     streams: Arc<Semaphore>,
+    /// Taken by the scrape under way.
+    scrapes: Semaphore,
 }
 
 async fn accept(listener: TcpListener, site: Arc<Site>) {
@@ -182,8 +185,7 @@ async fn serve(socket: TcpStream, site: &Site) {
     let Ok(reached) = socket.local_addr() else { return };
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
         let (head, _) = request.into_parts();
-        let answer = site.respond(&head, reached);
-        async move { Ok::<_, Infallible>(answer) }
+        async move { Ok::<_, Infallible>(site.respond(&head, reached).await) }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
@@ -192,14 +194,14 @@ async fn serve(socket: TcpStream, site: &Site) {
 }
 
 impl Site {
-    fn respond(&self, head: &Parts, reached: SocketAddr) -> Response<Body> {
+    async fn respond(&self, head: &Parts, reached: SocketAddr) -> Response<Body> {
         if head.method != Method::GET && head.method != Method::HEAD {
             return self.send(head, Answer::whole(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n"));
         }
         let answer = match (head.uri.path(), &self.options.pages) {
             ("/healthz", _) => Answer::whole(StatusCode::OK, TEXT, "ok\n"),
             ("/readyz", _) => ready(&self.options.readiness, head.uri.query() == Some("verbose")),
-            ("/metrics", _) => Answer::whole(StatusCode::OK, OPENMETRICS, (self.options.metrics)()),
+            ("/metrics", _) => self.scraped().await,
             (served::PATH, _) => self.options.served.as_ref().map_or_else(unknown, |tell| served(&tell())),
             (_, None) => unknown(),
             (_, Some(pages)) => match guard::check(head, reached, self.options.token.as_ref()) {
@@ -208,6 +210,19 @@ impl Site {
             },
         };
         self.send(head, answer)
+    }
+
+    /// The metrics, from a thread that may take its time: of many routes they are long, and probes and the rest of the
+    /// process must not wait for them. One scrape at a time, so that their texts do not fill the memory.
+    async fn scraped(&self) -> Answer {
+        let turn = self.scrapes.acquire().await;
+        let render = self.options.metrics.clone();
+        let text = tokio::task::spawn_blocking(move || render()).await;
+        drop(turn);
+        match text {
+            Ok(text) => Answer::whole(StatusCode::OK, OPENMETRICS, text),
+            Err(_) => Answer::whole(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the metrics cannot be rendered\n"),
+        }
     }
 
     fn send(&self, head: &Parts, answer: Answer) -> Response<Body> {

@@ -102,6 +102,37 @@ async fn metrics_are_rendered_and_other_paths_are_named() {
 }
 
 #[tokio::test]
+async fn probes_do_not_wait_for_a_scrape_and_scrapes_wait_for_each_other() {
+    let (go, wait) = std::sync::mpsc::channel();
+    let (wait, begun) = (std::sync::Mutex::new(wait), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+    let count = begun.clone();
+    let metrics: Metrics = Arc::new(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        wait.lock().unwrap().recv().unwrap();
+        "# EOF\n".to_owned()
+    });
+    let begun = || begun.load(std::sync::atomic::Ordering::SeqCst);
+    let server = start(AdminOptions { readiness: Readiness::new(), metrics, pages: None, token: None }).await;
+    let scrape = || open(&server, "GET /metrics", "Host: admin\r\nConnection: close\r\n");
+    let scrapes = [scrape().await, scrape().await];
+    while begun() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // On the one thread of this runtime.
+    assert!(ask(&server, "GET /healthz").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(begun(), 1);
+    // Which of them came first is not said.
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    for mut scrape in scrapes {
+        let mut answer = String::new();
+        scrape.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("# EOF\n"), "{answer}");
+    }
+    assert_eq!(begun(), 2);
+}
+
+#[tokio::test]
 async fn a_taken_port_says_which_and_what_to_do() {
     let first = server(&Readiness::new()).await;
     let options =
