@@ -260,7 +260,7 @@ async fn frames(client: Client, frames: Vec<u8>) -> Provoked {
     let mut tls = client.tls(HOST, "h2").await.unwrap();
     let bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frames].concat();
     tls.write_all(&bytes).await.unwrap();
-    let reading = tokio::spawn(async move { while matches!(tls.read_u8().await, Ok(_)) {} });
+    let reading = tokio::spawn(async move { while tls.read_u8().await.is_ok() {} });
     Provoked::keeping(reading)
 }
 

@@ -103,7 +103,7 @@ async fn metrics_are_rendered_and_other_paths_are_named() {
 
 #[tokio::test]
 async fn probes_do_not_wait_for_a_scrape_and_scrapes_wait_for_each_other() {
-    let (go, wait) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::sync_channel(2);
     let (wait, begun) = (std::sync::Mutex::new(wait), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
     let count = begun.clone();
     let metrics: Metrics = Arc::new(move || {
@@ -112,7 +112,8 @@ async fn probes_do_not_wait_for_a_scrape_and_scrapes_wait_for_each_other() {
         "# EOF\n".to_owned()
     });
     let begun = || begun.load(std::sync::atomic::Ordering::SeqCst);
-    let server = start(AdminOptions { readiness: Readiness::new(), metrics, pages: None, token: None }).await;
+    let server =
+        start(AdminOptions { readiness: Readiness::new(), metrics, served: None, pages: None, token: None }).await;
     let scrape = || open(&server, "GET /metrics", "Host: admin\r\nConnection: close\r\n");
     let scrapes = [scrape().await, scrape().await];
     while begun() == 0 {
