@@ -7,17 +7,14 @@ use crate::kubernetes::{Kubernetes, until};
 use crate::site::{HOST_A, HOST_B, OUTER, Site, TOPOLOGY, sample, topology};
 
 const SECOND: &str = "second";
+const SECOND_OUTER: &str = "second-edge";
 const THEIRS: &str = "c.example.com";
 
-/// A topology beside the sample's in the same outer namespace, with one tenant that asks for these hosts.
-fn second(hostnames: &[&str]) -> Value {
+/// A topology beside the sample's with an outer tier in this namespace, and one tenant that asks for these hosts.
+fn second(outer: &str, hostnames: &[&str]) -> Value {
     let mut second = topology(SECOND);
     second["spec"] = json!({
-        "outer": {
-            "namespace": OUTER,
-            "listeners": [{"name": "https", "port": 443, "protocol": "HTTPS"}],
-            "certificates": {"store": {"secrets": {}}, "secrets": ["site"]},
-        },
+        "outer": {"namespace": outer, "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
         "tenants": [{"name": "team-c", "namespaces": {"names": ["team-c"]}, "hostnames": hostnames}],
     });
     second
@@ -40,16 +37,25 @@ pub(crate) fn the_first_owner_keeps_a_hostname_and_the_second_is_told() {
     bed().run(async |cluster| {
         let site = Site::up(cluster.clone()).await;
         cluster.namespace("team-c").await;
-        cluster.apply_one(&second(&[HOST_A, THEIRS, "deep.x.b.example.com"])).await.unwrap();
+        cluster.namespace(SECOND_OUTER).await;
+        // Neither a namespace shared with the first topology nor one of its own makes a difference.
+        let wanted = [HOST_A, THEIRS, "deep.x.b.example.com"];
+        cluster.apply_one(&second(OUTER, &wanted)).await.unwrap();
+        told(&cluster, SECOND, "team-c", HOST_A, "team-a").await;
+        cluster.delete(&topology(SECOND)).await;
+        cluster.apply_one(&second(SECOND_OUTER, &wanted)).await.unwrap();
         told(&cluster, SECOND, "team-c", HOST_A, "team-a").await;
         // A wildcard of another tenant covers it.
         told(&cluster, SECOND, "team-c", "deep.x.b.example.com", "team-b").await;
-        let bindings = cluster.labelled("bailey.dev/v1alpha1", "HostnameBinding", "").await;
-        let owners = |host: &str| -> Vec<Value> {
-            let of = bindings.iter().filter(|binding| binding.data["spec"]["hostname"] == host);
-            of.map(|binding| binding.data["spec"]["tenant"].clone()).collect()
-        };
-        assert_eq!((owners(HOST_A), owners(THEIRS)), (vec!["team-a".into()], vec!["team-c".into()]));
+        until("each name has one owner, the first", async || {
+            let bindings = cluster.labelled("bailey.dev/v1alpha1", "HostnameBinding", "").await;
+            let owners = |host: &str| -> Vec<Value> {
+                let of = bindings.iter().filter(|binding| binding.data["spec"]["hostname"] == host);
+                of.map(|binding| binding.data["spec"]["tenant"].clone()).collect()
+            };
+            (owners(HOST_A) == ["team-a"] && owners(THEIRS) == ["team-c"]).then_some(())
+        })
+        .await;
 
         // An older object that is edited now wins nothing: the sample's topology asks for the second's host.
         let mut tenants = sample("IngressTopology").remove(0)["spec"]["tenants"].clone();
@@ -62,7 +68,7 @@ pub(crate) fn the_first_owner_keeps_a_hostname_and_the_second_is_told() {
 
         // No other spelling gets around it: the definition knows one form of a name.
         for spelling in ["A.example.com", "a.example.com.", "a.example.com:443", "ａ.example.com", "a..example.com"] {
-            let mut other = second(&[spelling]);
+            let mut other = second(SECOND_OUTER, &[spelling]);
             other["metadata"]["name"] = "other".into();
             let refused = cluster.try_create(&other).await;
             let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
@@ -70,5 +76,6 @@ pub(crate) fn the_first_owner_keeps_a_hostname_and_the_second_is_told() {
         }
         cluster.delete(&topology(SECOND)).await;
         cluster.delete_namespace("team-c").await;
+        cluster.delete_namespace(SECOND_OUTER).await;
     });
 }
