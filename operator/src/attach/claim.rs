@@ -169,11 +169,18 @@ pub(super) fn strays(
         if !homes && !nobodys {
             continue;
         }
-        let message = format!(
-            "namespace {namespace} belongs to no tenant of IngressTopology {0}, or not to that of Gateway {of}/{0}; have it \
-             added to tenants[].namespaces, or name the Gateway of your own tenant",
-            topology.name
-        );
+        let message = if homes {
+            format!(
+                "Gateway {of}/{0} is a tenant's, and namespace {namespace} is none of its: name the Gateway of your own tenant, or \
+                 have the namespace added to the tenant's in IngressTopology {0}",
+                topology.name
+            )
+        } else {
+            format!(
+                "namespace {namespace} belongs to no tenant of IngressTopology {}; have it added to tenants[].namespaces",
+                topology.name
+            )
+        };
         let reason = if homes { Reason::NotAllowedByListeners } else { Reason::NoMatchingParent };
         let verdicts = vec![
             Verdict::no(ConditionType::Accepted, reason.as_str(), message),
