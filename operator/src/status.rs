@@ -181,7 +181,11 @@ fn certificates(known: &Known<'_>, seen: &[CertificateSeen], now: Timestamp) -> 
     let (reason, why) = match (about(|one| one.last_error.as_ref()), about(|one| one.next_step.as_ref())) {
         (Some(error), _) => (Reason::CertificatesFailed, format!(": {error}")),
         (None, Some(step)) => (Reason::CertificatesPending, format!(": {step}")),
-        (None, None) => (Reason::CertificatesPending, String::new()),
+        (None, None) => {
+            let why =
+                "; no proxy orders one, so put one into a Secret and name that in spec.outer.certificates.secrets";
+            (Reason::CertificatesPending, why.to_owned())
+        }
     };
     Err((reason, format!("there is no certificate yet for {}{why}", listed(&names))))
 }
