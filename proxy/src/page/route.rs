@@ -38,7 +38,7 @@ fn section(told: &RouteAccount, name: &str) -> Markup {
                 }
                 @if !told.related.is_empty() { ul.related { @for one in &told.related { (related(one)) } } }
             }
-            ol.steps {
+            ul.steps {
                 @if !told.attachments.is_empty() {
                     li.step {
                         h3 { "Attached" }

@@ -15,7 +15,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
 
 use super::span::Span;
-use client::{Client, Trust};
+use client::{Cause, Client, Trust};
 
 /// Path of traces on a collector (OTLP specification, 4.1).
 const PATH: &str = "/v1/traces";
@@ -53,37 +53,42 @@ pub(super) struct ExportError(String);
 
 /// A way to one collector.
 #[derive(Debug)]
-pub(super) struct Exporter(SpanExporter);
+pub(super) struct Exporter {
+    exporter: SpanExporter,
+    /// Why there was no answer, over HTTP.
+    cause: Cause,
+}
 
 impl Exporter {
     /// A way to the collector at `endpoint`; nothing is connected yet. Call within a runtime.
     pub(super) fn new(endpoint: &str, resource: &[(String, String)]) -> Result<Self, ExporterError> {
         let protocol = std::env::var(PROTOCOL).unwrap_or_default();
+        let cause = Cause::default();
         let mut exporter = match protocol.as_str() {
-            "" | "http/protobuf" => http(endpoint)?,
+            "" | "http/protobuf" => http(endpoint, cause.clone())?,
             #[cfg(feature = "otlp-grpc")]
             "grpc" => grpc(endpoint)?,
             _ => return Err(ExporterError::Protocol(protocol)),
         };
         let attributes = resource.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
         exporter.set_resource(&Resource::builder_empty().with_attributes(attributes).build());
-        Ok(Self(exporter))
+        Ok(Self { exporter, cause })
     }
 
     /// Sends spans, again if the collector asks for it or cannot be reached, for a bounded time.
     pub(super) async fn export(&self, spans: Vec<Span>) -> Result<(), ExportError> {
         let batch = spans.into_iter().map(convert::span).collect();
-        match tokio::time::timeout(DEADLINE, self.0.export(batch)).await {
-            Ok(sent) => sent.map_err(|error| ExportError(error.to_string())),
+        match tokio::time::timeout(DEADLINE, self.exporter.export(batch)).await {
+            Ok(sent) => sent.map_err(|error| ExportError(self.cause.take().unwrap_or_else(|| error.to_string()))),
             Err(_) => Err(ExportError(format!("no answer in {} s", DEADLINE.as_secs()))),
         }
     }
 }
 
-fn http(endpoint: &str) -> Result<SpanExporter, ExporterError> {
+fn http(endpoint: &str, cause: Cause) -> Result<SpanExporter, ExporterError> {
     let file = std::env::var_os(client::CERTIFICATE).filter(|path| !path.is_empty()).map(PathBuf::from);
     let trust = file.as_deref().map_or(Trust::System, Trust::File);
-    let client = Client::new(endpoint.starts_with("https:").then_some(&trust))
+    let client = Client::new(endpoint.starts_with("https:").then_some(&trust), cause)
         .map_err(|reason| ExporterError::Build { endpoint: endpoint.to_owned(), reason })?;
     let built = SpanExporter::builder()
         .with_http()

@@ -1,5 +1,6 @@
 //! A placed graph as SVG: readable alone (it carries its colours), and within a page (whose style sheet overrides them by
 //! class). Text is escaped by maud; no script, no style element.
+#![expect(clippy::cast_precision_loss, reason = "what is drawn or said of it is rounded anyway")]
 
 use maud::{Markup, html};
 
@@ -107,7 +108,7 @@ fn line(edge: &Edge, layout: &Layout, graph: &Graph, r#use: Use<'_>) -> Markup {
             text.edge-label x=(f64::midpoint(x1, x2)) y=(f64::midpoint(y1, y2) - 5.0) text-anchor="middle" font-size="11" fill="#5b6475" { (edge.label) }
         }
         @if live {
-            @let (x, y, anchor) = written(edge, graph, [(x1, y1), (x2, y2)]);
+            @let (x, y, anchor) = written(edge, graph, layout, [(x1, y1), (x2, y2)]);
             text.rate x=(x) y=(y - 6.0) text-anchor=(anchor) font-size="11" data-rate=(edge.flow) {}
             text.edge-label x=(x) y=(y + 15.0) text-anchor=(anchor) font-size="11" {
                 (edge.label) @if !edge.label.is_empty() { " " } tspan.rate-errors data-errors=(edge.flow) {}
@@ -116,18 +117,23 @@ fn line(edge: &Edge, layout: &Layout, graph: &Graph, r#use: Use<'_>) -> Markup {
     }
 }
 
-/// Where on a line is written what flows: where lines are apart. Before the box it flows to, unless others flow there;
-/// then behind the box it comes from, unless it has others too; then on the way.
-fn written(edge: &Edge, graph: &Graph, [(x1, y1), (x2, y2)]: [(f64, f64); 2]) -> (f64, f64, &'static str) {
-    let alone = |end: fn(&Edge) -> usize| graph.edges.iter().filter(|other| end(other) == end(edge)).count() == 1;
-    if alone(|edge| edge.to) {
-        (x2 - 10.0, y2, "end")
-    } else if alone(|edge| edge.from) {
-        (x1 + 10.0, y1, "start")
-    } else {
-        // The curve at 0.6 of its length: lines that cross do so in their middles.
-        (x1 + (x2 - x1) * 0.58, y1 + (y2 - y1) * 0.65, "middle")
+/// Where on a line is written what flows: where lines are apart. Behind the box it comes from if nothing else comes from there
+/// and others go where it goes; else before the box it goes to, what comes from higher boxes above the rest.
+fn written(
+    edge: &Edge,
+    graph: &Graph,
+    layout: &Layout,
+    [(x1, y1), (x2, y2)]: [(f64, f64); 2],
+) -> (f64, f64, &'static str) {
+    let beside = || graph.edges.iter().filter(|other| other.to == edge.to);
+    let count = beside().count();
+    if count > 1 && graph.edges.iter().filter(|other| other.from == edge.from).count() == 1 {
+        return (x1 + 10.0, y1, "start");
     }
+    let above = beside().filter(|other| layout.places[other.from].1 < layout.places[edge.from].1).count();
+    // Half the room that a box has for each of two, and less for each of more.
+    let step = if count > 1 { (HEIGHT + 6.0) / count as f64 } else { 0.0 };
+    (x2 - 10.0, y2 + step * (above as f64 - (count - 1) as f64 / 2.0), "end")
 }
 
 /// The text, cut to what fits, with the wide characters of East Asian scripts counted twice. Control and direction

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,29 +45,49 @@ pub(super) enum Trust<'a> {
 }
 
 /// A client for one collector.
-pub(super) enum Client {
+pub(super) struct Client {
+    way: Way,
+    cause: Cause,
+}
+
+enum Way {
     Plain(legacy::Client<HttpConnector, Full<Bytes>>),
     Tls(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
 }
 
+/// Why there was no answer the last time: the exporter between keeps it to itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cause(Arc<Mutex<Option<String>>>);
+
+impl Cause {
+    fn note(&self, error: &HttpError) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+    }
+
+    /// The cause, once.
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain(_) => "Client(http)",
-            Self::Tls(_) => "Client(https)",
+        f.write_str(match self.way {
+            Way::Plain(_) => "Client(http)",
+            Way::Tls(_) => "Client(https)",
         })
     }
 }
 
 impl Client {
-    /// A client; with `trust` for https only.
-    pub(super) fn new(trust: Option<&Trust<'_>>) -> Result<Self, String> {
+    /// A client; with `trust` for https only. Tells `cause` why it fails.
+    pub(super) fn new(trust: Option<&Trust<'_>>, cause: Cause) -> Result<Self, String> {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(IDLE).pool_max_idle_per_host(1).pool_timer(TokioTimer::new());
-        let Some(trust) = trust else { return Ok(Self::Plain(builder.build(tcp))) };
+        let Some(trust) = trust else { return Ok(Self { way: Way::Plain(builder.build(tcp)), cause }) };
         tcp.enforce_http(false);
         let connector = match trust {
             Trust::System => HttpsConnectorBuilder::new().with_native_roots().map_err(|error| {
@@ -75,15 +95,16 @@ impl Client {
             })?,
             Trust::File(path) => HttpsConnectorBuilder::new().with_tls_config(config(path)?),
         };
-        Ok(Self::Tls(builder.build(connector.https_only().enable_http1().wrap_connector(tcp))))
+        let connector = connector.https_only().enable_http1().wrap_connector(tcp);
+        Ok(Self { way: Way::Tls(builder.build(connector)), cause })
     }
 
     async fn attempt(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = request.map(Full::new);
         let answered = async {
-            let response = match self {
-                Self::Plain(client) => client.request(request).await,
-                Self::Tls(client) => client.request(request).await,
+            let response = match &self.way {
+                Way::Plain(client) => client.request(request).await,
+                Way::Tls(client) => client.request(request).await,
             };
             // The library's own words end before the cause, such as a certificate that nobody knows.
             let (head, body) = response.map_err(|error| whole(&error))?.into_parts();
@@ -105,9 +126,7 @@ impl HttpClient for Client {
             tracing::debug!(reason, "the collector is asked again");
             tokio::time::sleep(pause).await;
         }
-        self.attempt(Request::from_parts(head, body)).await.inspect_err(|error| {
-            tracing::debug!(error = &**error as &dyn std::error::Error, "no answer of the collector");
-        })
+        self.attempt(Request::from_parts(head, body)).await.inspect_err(|error| self.cause.note(error))
     }
 }
 
