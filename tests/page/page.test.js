@@ -241,7 +241,7 @@ test('rates are on the lines as they happen', async (t) => {
   await tab.locator('[data-rate="tenant:main/team-a"]', { hasText: '/s' }).waitFor();
   await tab.locator('[data-rate="route:HTTPRoute/team-a/shop"]', { hasText: '/s' }).waitFor();
   const [first, second] = ['storefront-v1', 'storefront-v2'].map((name) => tab.locator(`[data-rate="backend:HTTPRoute/team-a/shop>team-a/${name}:80"]`));
-  await first.filter({ hasText: '/s · < 5 ms' }).or(second.filter({ hasText: '/s · < 5 ms' })).first().waitFor();
+  await first.filter({ hasText: '/s · ' }).or(second.filter({ hasText: '/s · ' })).first().waitFor();
   assert.ok((await tab.getByRole('row', { name: /storefront-v1:80/ }).count()) >= 1, 'the same in the table');
   await tab.getByText('Over the last ten seconds').waitFor();
   await tab.screenshot({ path: `${SHOTS}/live-topology.png`, fullPage: true });
