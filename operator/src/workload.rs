@@ -47,10 +47,13 @@ impl Workload {
             ("/status/readyReplicas", "/status/updatedReplicas")
         };
         let observed = object.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
+        let updated = number(updated).unwrap_or_default();
+        // In a surge the old proxies are still among those that are ready, so none of them may be left.
+        let old = if daemons { 0 } else { number("/status/replicas").unwrap_or_default().saturating_sub(updated) };
         Self {
             desired,
             ready: number(ready).unwrap_or_default(),
-            rolled: observed == object.metadata.generation && number(updated).unwrap_or_default() >= desired,
+            rolled: observed == object.metadata.generation && updated >= desired && old == 0,
             image: object
                 .data
                 .pointer("/spec/template/spec/containers/0/image")
@@ -123,6 +126,20 @@ mod tests {
         assert!(deployment("i", 2, 2, 2).is_ready());
         assert!(!deployment("i", 1, 2, 2).is_ready() && !deployment("i", 2, 1, 2).is_ready());
         assert!(!deployment("i", 2, 2, 1).is_ready());
+    }
+
+    #[test]
+    fn an_old_pod_that_still_serves_in_a_surge_does_not_make_a_roll_done() {
+        let surge = |ready: u32, replicas: u32| {
+            let object = json!({
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "generation": 2},
+                "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": "new"}]}}},
+                "status": {"observedGeneration": 2, "replicas": replicas, "updatedReplicas": 1, "readyReplicas": ready},
+            });
+            Workload::of(&serde_json::from_value(object).unwrap())
+        };
+        assert!(!surge(1, 2).is_ready() && !surge(2, 2).is_ready() && surge(1, 1).is_ready());
+        assert_eq!(outer_image("new", Some(&deployment("old", 2, 2, 2)), &[Some(surge(1, 2))]), "old");
     }
 
     #[test]

@@ -162,12 +162,6 @@ impl Bed {
         command
     }
 
-    /// Brings an image into the cluster.
-    pub(crate) fn import(&self, archive: &Path) {
-        let status = self.command("import").arg(archive).stdout(Stdio::null()).status();
-        assert!(status.expect("tests/cluster/import").success(), "import {}", archive.display());
-    }
-
     /// The processes of the cluster's Pods whose command line has all these words, by the numbers they have here.
     pub(crate) fn processes(&self, words: &[&str]) -> Vec<u32> {
         let group = format!("bailey-{}/", self.name);
