@@ -14,7 +14,7 @@ use bailey_kit::kube::{Change, Denied, Trouble, follow, keep_asking};
 use bailey_translate::Objects;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::ClusterRole;
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ObjectMeta};
 use kube::runtime::watcher::Config;
 use kube::{Client, ResourceExt};
 use tokio::sync::Notify;
@@ -137,13 +137,19 @@ impl Observed {
 
     /// The API server's answer to a write, so that the next look does not see what was before.
     pub fn written(&self, key: ChildKey, object: DynamicObject) {
-        self.lock().world.children.insert(key, Arc::new(object));
+        let children = &mut self.lock().world.children;
+        if !children.get(&key).is_some_and(|known| is_newer(&known.metadata, &object.metadata)) {
+            children.insert(key, Arc::new(object));
+        }
     }
 
     /// A hostname that was just taken, likewise.
     pub fn taken(&self, binding: HostnameBinding) {
         let key = (binding.namespace().unwrap_or_default(), binding.name_any());
-        self.lock().world.bindings.insert(key, Arc::new(binding));
+        let bindings = &mut self.lock().world.bindings;
+        if !bindings.get(&key).is_some_and(|known| is_newer(&known.metadata, &binding.metadata)) {
+            bindings.insert(key, Arc::new(binding));
+        }
     }
 
     /// The API server says that these permissions are missing, and no others.
@@ -196,6 +202,13 @@ impl Observed {
             self.mark_all();
         }
     }
+}
+
+/// Whether what a watch told of an object is newer than the answer to a write of it: a watch may be faster than the answer, and somebody else may
+/// have written in between. Versions are numbers that grow (KEP-5504).
+fn is_newer(told: &ObjectMeta, answer: &ObjectMeta) -> bool {
+    let version = |of: &ObjectMeta| of.resource_version.as_deref().and_then(|version| version.parse::<u128>().ok());
+    told.uid == answer.uid && version(told) > version(answer)
 }
 
 fn all() -> Dirty {
@@ -392,4 +405,26 @@ fn children(client: &Client, observed: &Arc<Observed>, child: Child, tasks: &mut
         let config = Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
         follow(api, config, change, trouble).await;
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_comes_after_a_newer_event_is_not_believed() {
+        let key = ChildKey { child: Child::Service, namespace: "out".to_owned(), name: "main-outer".to_owned() };
+        let service = |uid: &str, version: &str| -> DynamicObject {
+            let metadata = json!({"name": "main-outer", "namespace": "out", "uid": uid, "resourceVersion": version});
+            serde_json::from_value(json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata})).unwrap()
+        };
+        let observed = Observed::default();
+        let known = || observed.world().children[&key].resource_version();
+        for (uid, version, then) in [("a", "9", "9"), ("a", "10", "10"), ("a", "9", "10"), ("b", "8", "8")] {
+            observed.written(key.clone(), service(uid, version));
+            assert_eq!(known().as_deref(), Some(then), "{uid} {version}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The cluster's API as tests use it: apply YAML, wait for something to come true, and say what was there instead if it does not.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -19,6 +21,8 @@ use crate::bed::bed;
 #[derive(Clone)]
 pub(crate) struct Kubernetes {
     pub(crate) client: Client,
+    /// What the API server has said of kinds.
+    kinds: Arc<Mutex<HashMap<GroupVersionKind, (ApiResource, Scope)>>>,
 }
 
 /// How long something may take that needs Pods to start.
@@ -28,7 +32,8 @@ impl Kubernetes {
     pub(crate) async fn connect(kubeconfig: &Path) -> Self {
         let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the cluster's kubeconfig");
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        Self { client: Client::try_from(config.expect("a sound kubeconfig")).expect("a client") }
+        let client = Client::try_from(config.expect("a sound kubeconfig")).expect("a client");
+        Self { client, kinds: Arc::default() }
     }
 
     /// The API for objects like this one.
@@ -46,8 +51,13 @@ impl Kubernetes {
     }
 
     async fn resource(&self, kind: &GroupVersionKind) -> (ApiResource, Scope) {
+        if let Some(known) = self.kinds.lock().expect("no panic").get(kind) {
+            return known.clone();
+        }
         let (resource, capabilities) = pinned_kind(&self.client, kind).await.expect("a kind that the cluster knows");
-        (resource, capabilities.scope)
+        let known = (resource, capabilities.scope);
+        self.kinds.lock().expect("no panic").insert(kind.clone(), known.clone());
+        known
     }
 
     /// Applies every document of `yaml`, by server-side apply as `kubectl apply --server-side` does.

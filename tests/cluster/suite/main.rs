@@ -74,10 +74,10 @@ const TESTS: &[(&str, fn())] = tests![
     permissions::a_binding_that_somebody_deletes_comes_back,
     removal::what_goes_leaves_nothing_but_the_kept_volume,
     rest::nothing_is_written_at_rest,
-    rest::two_hundred_tenants_cost_little,
     upgrade::an_upgrade_rolls_inner_tiers_first_and_loses_no_request,
     traces::spans_of_both_tiers_make_one_trace,
     faults::any_write_may_fail_in_any_way,
+    rest::two_hundred_tenants_cost_little,
 ];
 
 fn main() -> ExitCode {

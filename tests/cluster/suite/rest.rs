@@ -137,5 +137,10 @@ pub(crate) fn two_hundred_tenants_cost_little() {
             let namespaces = cluster.api(&namespace).await;
             namespaces.delete(name, &kube::api::DeleteParams::default()).await.unwrap();
         }
+        let labels = format!("bailey.dev/topology=many-{}", TENANTS / EACH - 1);
+        until("the last of them are gone", async || {
+            cluster.labelled("v1", "ServiceAccount", &labels).await.is_empty().then_some(())
+        })
+        .await;
     });
 }
