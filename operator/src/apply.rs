@@ -13,6 +13,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditi
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
+use crate::certificates;
 use crate::drift::{Step, project, step};
 use crate::failure::{is_conflict, is_missing, problem};
 use crate::labels::{self, MANAGER};
@@ -109,7 +110,14 @@ pub async fn apply(
         .collect();
     for key in gone {
         let object = &world.children[key];
-        if let Err(error) = delete(cluster, key, object).await {
+        // Its Secret is not watched. It goes first: what is left to be deleted brings us back here if that fails.
+        let withdrawn =
+            if key.child == Child::TierConfig { certificates::withdraw(cluster, object).await } else { Ok(()) };
+        let deleted = match withdrawn {
+            Ok(()) => delete(cluster, key, object).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = deleted {
             outcome.problems.push(problem(&format!("cannot delete {key}"), &error));
         }
         memory.written.remove(key);

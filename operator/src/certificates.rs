@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::Value;
 
 use crate::apply::Cluster;
-use crate::failure::problem;
+use crate::failure::{is_conflict, is_missing, problem};
 use crate::labels::{self, MANAGER};
 use crate::link::{Authorities, LeafPems, LinkError};
 use crate::names;
@@ -159,6 +159,23 @@ async fn leaf(
     let answer = write(cluster, &tier.namespace, LINK_SECRET, link_secret(topology, tier, &issued), uid).await;
     answer.map_err(|error| problem(&format!("cannot write {at}"), &error))?;
     Ok(issued.until())
+}
+
+/// Deletes the certificate of the tier whose `TierConfig` this is, unless the Secret is another tier's by now.
+pub async fn withdraw(cluster: &Cluster, config: &DynamicObject) -> Result<(), kube::Error> {
+    let api: Api<Secret> = Api::namespaced(cluster.client.clone(), &config.namespace().unwrap_or_default());
+    let Some(secret) = api.get_opt(LINK_SECRET).await? else { return Ok(()) };
+    let of_both = [labels::MANAGED_BY, labels::TOPOLOGY, labels::TIER, labels::TENANT];
+    if of_both.iter().any(|label| secret.labels().get(*label) != config.labels().get(*label)) {
+        return Ok(());
+    }
+    let preconditions = Some(Preconditions { uid: secret.uid(), resource_version: None });
+    let answer = api.delete(LINK_SECRET, &DeleteParams { preconditions, ..DeleteParams::default() }).await;
+    cluster.metrics.wrote("Secret", answer.is_ok());
+    match answer {
+        Err(error) if !is_missing(&error) && !is_conflict(&error) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn require_ours(secret: &Secret, topology: &ValidTopology, namespace: &str) -> Result<(), Problem> {
