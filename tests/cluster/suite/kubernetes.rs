@@ -210,7 +210,7 @@ pub(crate) async fn until<T>(what: &str, mut there: impl AsyncFnMut() -> Option<
             return found;
         }
         assert!(started.elapsed() < SOON, "not within {} s: {what}\n{}", SOON.as_secs(), bed().describe());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
