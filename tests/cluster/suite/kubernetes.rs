@@ -68,7 +68,7 @@ impl Kubernetes {
     }
 
     pub(crate) async fn apply_one(&self, object: &Value) -> Result<DynamicObject, kube::Error> {
-        let parameters = PatchParams::apply("cluster-tests").force();
+        let parameters = PatchParams::apply("kubectl").force();
         self.api(object).await.patch(name(object), &parameters, &Patch::Apply(object)).await
     }
 
