@@ -31,7 +31,7 @@ use clock::Clock;
 mod tests;
 
 /// A buffer is handed over when it has grown to this size, or at the next [`AccessLog::flush`].
-const BUFFER_BYTES: usize = 32 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
 /// Drafts whose memory is kept for other requests, and how much of it each may have.
 const SPARE: usize = 256;
 const SPARE_BYTES: usize = 4 << 10;

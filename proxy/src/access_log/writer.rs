@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-/// Buffers on their way to the writer. With 32 KiB each this bounds the memory of a log that cannot be written.
-const IN_FLIGHT: usize = 64;
+/// Buffers on their way to the writer. With 64 KiB each this bounds the memory of a log that cannot be written.
+const IN_FLIGHT: usize = 32;
 
 /// How many lines were written and lost.
 #[derive(Debug, Default)]
