@@ -13,9 +13,7 @@ pub(super) enum Quoting {
 
 /// Appends `text` so that it stays inside its quotes. Bytes outside ASCII that are not UTF-8 are shown as their numbers.
 pub(super) fn text(out: &mut Vec<u8>, text: &[u8], quoting: Quoting) {
-    // Without an early end, so that it becomes a few vector instructions.
-    let plain = !text.iter().fold(false, |found, byte| found | !is_plain(*byte));
-    if plain {
+    if all_plain(text) {
         return out.extend_from_slice(text);
     }
     for chunk in text.utf8_chunks() {
@@ -25,6 +23,21 @@ pub(super) fn text(out: &mut Vec<u8>, text: &[u8], quoting: Quoting) {
         for byte in chunk.invalid() {
             number(out, u32::from(*byte), quoting);
         }
+    }
+}
+
+/// Whether all of it may stand between quotes as it is. In blocks without an early end, so that each becomes a few vector
+/// instructions; the last one overlaps the one before it.
+fn all_plain(text: &[u8]) -> bool {
+    fn whole<const N: usize>(block: &[u8; N]) -> bool {
+        block.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+    }
+    if let Some(last) = text.last_chunk::<16>() {
+        return text.as_chunks::<16>().0.iter().all(whole) && whole(last);
+    }
+    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(first), Some(last)) => whole(first) && whole(last),
+        _ => text.iter().all(|byte| is_plain(*byte)),
     }
 }
 
@@ -67,4 +80,22 @@ fn number(out: &mut Vec<u8>, value: u32, quoting: Quoting) {
         Quoting::Json => write!(out, "\\u{value:04x}"),
         Quoting::Clf => write!(out, "\\x{value:02x}"),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_that_must_not_stand_there_is_found_wherever_it_is() {
+        for length in 0..50 {
+            let mut text = vec![b'a'; length];
+            assert!(all_plain(&text), "{length}");
+            for (at, byte) in (0..length).flat_map(|at| [(at, b'"'), (at, b'\n'), (at, 0x7f)]) {
+                text[at] = byte;
+                assert!(!all_plain(&text), "{byte} at {at} of {length}");
+                text[at] = b'a';
+            }
+        }
+    }
 }

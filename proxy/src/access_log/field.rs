@@ -66,16 +66,6 @@ fields! {
     Attempts "attempts" "How often it was sent to an application or the next tier; not there where it was not"
 }
 
-/// Fields that the request itself says.
-const REQUEST: FieldSet = FieldSet(
-    1 << Field::Method as u32
-        | 1 << Field::Host as u32
-        | 1 << Field::Target as u32
-        | 1 << Field::Protocol as u32
-        | 1 << Field::UserAgent as u32
-        | 1 << Field::Referer as u32,
-);
-
 impl Field {
     /// The field of that name.
     pub fn named(name: &str) -> Option<Self> {
@@ -108,36 +98,55 @@ impl FromIterator<Field> for FieldSet {
 
 const MARK: &[u8] = b"***";
 
+/// A JSON line while it is made. Its functions take the field as a constant, so that a name costs a few instructions.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    options: &'a Options,
+}
+
+impl Line<'_> {
+    /// A field with its value, unless it is left out.
+    #[inline]
+    fn field(&mut self, field: Field, put: impl FnOnce(&mut Vec<u8>)) {
+        if self.options.drop.contains(field) {
+            return;
+        }
+        self.out.extend_from_slice(field.key());
+        if self.options.redact.contains(field) {
+            put::quoted(self.out, MARK);
+        } else {
+            put(self.out);
+        }
+    }
+
+    /// A field that is not there without a value.
+    #[inline]
+    fn some<T>(&mut self, field: Field, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
+        if let Some(value) = value {
+            self.field(field, |out| put(out, value));
+        }
+    }
+}
+
 /// Appends what a JSON line has from the request itself, each field after a comma.
 pub(super) fn request(out: &mut Vec<u8>, head: &RequestHead, options: &Options) {
-    let mut text = |field: Field, value: Option<&[u8]>, render: fn(&mut Vec<u8>, &[u8], Quoting)| {
-        let Some(value) = value.filter(|_| !options.drop.contains(field)) else { return };
-        out.extend_from_slice(field.key());
-        out.push(b'"');
-        if options.redact.contains(field) {
-            out.extend_from_slice(MARK);
-        } else {
-            render(out, value, Quoting::Json);
-        }
-        out.push(b'"');
-    };
-    text(Field::Method, Some(head.method.as_str().as_bytes()), escape::text);
-    text(Field::Host, Some(head.host()), escape::text);
-    text(Field::Target, Some(head.target.as_bytes()), escape::target);
-    text(Field::Protocol, Some(protocol(head.version)), escape::text);
-    text(Field::UserAgent, head.fields.get(b"user-agent"), escape::text);
-    text(Field::Referer, head.fields.get(b"referer"), escape::target);
+    let mut line = Line { out, options };
+    line.field(Field::Method, |out| escaped(out, head.method.as_str().as_bytes()));
+    line.field(Field::Host, |out| escaped(out, head.host()));
+    line.field(Field::Target, |out| target(out, head.target.as_bytes()));
+    line.field(Field::Protocol, |out| put::quoted(out, protocol(head.version)));
+    line.some(Field::UserAgent, head.fields.get(b"user-agent"), escaped);
+    line.some(Field::Referer, head.fields.get(b"referer"), target);
     for header in &*options.headers {
         let Some(value) = head.fields.get(header.name.as_bytes()) else { continue };
         out.extend_from_slice(b",\"header.");
         out.extend_from_slice(header.name.as_bytes());
-        out.extend_from_slice(b"\":\"");
+        out.extend_from_slice(b"\":");
         if header.redact {
-            out.extend_from_slice(MARK);
+            put::quoted(out, MARK);
         } else {
-            escape::text(out, value, Quoting::Json);
+            escaped(out, value);
         }
-        out.push(b'"');
     }
 }
 
@@ -152,25 +161,9 @@ fn protocol(version: Version) -> &'static [u8] {
 /// Appends a JSON line; `request` is what [`request`] has made. Fields without a value are left out.
 pub(super) fn json(out: &mut Vec<u8>, request: &[u8], entry: &Entry<'_>, options: &Options, stamp: &[u8]) {
     let start = out.len();
-    let mut request = Some(request);
-    for field in Field::ALL.iter().copied() {
-        if REQUEST.contains(field) {
-            out.extend_from_slice(request.take().unwrap_or_default());
-            continue;
-        }
-        if options.drop.contains(field) {
-            continue;
-        }
-        let before = out.len();
-        out.extend_from_slice(field.key());
-        let value = out.len();
-        if !put_value(out, field, entry, stamp) {
-            out.truncate(before);
-        } else if options.redact.contains(field) {
-            out.truncate(value);
-            out.extend_from_slice(b"\"***\"");
-        }
-    }
+    known(&mut Line { out, options }, entry, stamp);
+    out.extend_from_slice(request);
+    came_of_it(&mut Line { out, options }, entry);
     // The comma before the first field is where the object begins.
     if out.len() == start {
         out.push(b'{');
@@ -180,56 +173,50 @@ pub(super) fn json(out: &mut Vec<u8>, request: &[u8], entry: &Entry<'_>, options
     out.extend_from_slice(b"}\n");
 }
 
-/// Appends the value of a field that is not the request's own; `false`: it has none.
-fn put_value(out: &mut Vec<u8>, field: Field, entry: &Entry<'_>, stamp: &[u8]) -> bool {
-    match field {
-        Field::Time => put::quoted(out, stamp),
-        Field::Tier => put::quoted(out, entry.tier.as_bytes()),
-        Field::RequestId => return put::some(out, entry.request_id, put::quoted),
-        Field::TraceId => return put::some(out, entry.trace_id, put::quoted),
-        Field::Client => {
-            return put::some(out, entry.client, |out, client| {
-                out.push(b'"');
-                put::address(out, client);
-                out.push(b'"');
-            });
-        }
-        Field::Tenant => return put::some(out, entry.tenant, escaped),
-        Field::Route => return put::some(out, entry.route, escaped),
-        Field::Scheme => put::quoted(out, entry.scheme.as_bytes()),
-        Field::Status => put::number(out, entry.status.into()),
-        Field::Error => return put::some(out, entry.error, escaped),
-        Field::Reason => return put::some(out, entry.reason, escaped),
-        Field::BytesIn => put::number(out, entry.bytes_in),
-        Field::BytesOut => put::number(out, entry.bytes_out),
-        Field::Duration => put::number(out, entry.duration.as_micros() as u64),
-        Field::Upstream => {
-            return put::some(out, entry.upstream, |out, took| put::number(out, took.as_micros() as u64));
-        }
-        Field::Inner => return put::some(out, entry.inner_us, |out, took| put::number(out, took.into())),
-        Field::Application => return put::some(out, entry.application_us, |out, took| put::number(out, took.into())),
-        Field::UpstreamAddress => {
-            return put::some(out, entry.upstream_address, |out, address| {
-                out.push(b'"');
-                put::socket(out, address);
-                out.push(b'"');
-            });
-        }
-        Field::Attempts => {
-            return put::some(out, Some(entry.attempts).filter(|made| *made > 0), |out, made| {
-                put::number(out, made.into());
-            });
-        }
-        Field::Method | Field::Host | Field::Target | Field::Protocol | Field::UserAgent | Field::Referer => {
-            return false;
-        }
-    }
-    true
+/// What is known of the connection and the route.
+fn known(line: &mut Line<'_>, entry: &Entry<'_>, stamp: &[u8]) {
+    line.field(Field::Time, |out| put::quoted(out, stamp));
+    line.field(Field::Tier, |out| put::quoted(out, entry.tier.as_bytes()));
+    line.some(Field::RequestId, entry.request_id, put::quoted);
+    line.some(Field::TraceId, entry.trace_id, put::quoted);
+    line.some(Field::Client, entry.client, |out, client| {
+        out.push(b'"');
+        put::address(out, client);
+        out.push(b'"');
+    });
+    line.some(Field::Tenant, entry.tenant.map(str::as_bytes), escaped);
+    line.some(Field::Route, entry.route.map(str::as_bytes), escaped);
+    line.field(Field::Scheme, |out| put::quoted(out, entry.scheme.as_bytes()));
 }
 
-fn escaped(out: &mut Vec<u8>, text: &str) {
+/// What came of the request.
+fn came_of_it(line: &mut Line<'_>, entry: &Entry<'_>) {
+    line.field(Field::Status, |out| put::number(out, entry.status));
+    line.some(Field::Error, entry.error.map(str::as_bytes), escaped);
+    line.some(Field::Reason, entry.reason.map(str::as_bytes), escaped);
+    line.field(Field::BytesIn, |out| put::number(out, entry.bytes_in));
+    line.field(Field::BytesOut, |out| put::number(out, entry.bytes_out));
+    line.field(Field::Duration, |out| put::number(out, entry.duration.as_micros() as u64));
+    line.some(Field::Upstream, entry.upstream, |out, took| put::number(out, took.as_micros() as u64));
+    line.some(Field::Inner, entry.inner_us, put::number);
+    line.some(Field::Application, entry.application_us, put::number);
+    line.some(Field::UpstreamAddress, entry.upstream_address, |out, address| {
+        out.push(b'"');
+        put::socket(out, address);
+        out.push(b'"');
+    });
+    line.some(Field::Attempts, Some(entry.attempts).filter(|made| *made > 0), put::number);
+}
+
+fn escaped(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    escape::text(out, text.as_bytes(), Quoting::Json);
+    escape::text(out, text, Quoting::Json);
+    out.push(b'"');
+}
+
+fn target(out: &mut Vec<u8>, target: &[u8]) {
+    out.push(b'"');
+    escape::target(out, target, Quoting::Json);
     out.push(b'"');
 }
 
@@ -276,7 +263,7 @@ pub(super) fn clf(
     out.extend_from_slice(b"] \"");
     out.extend_from_slice(if first.is_empty() { b"-" } else { first });
     out.extend_from_slice(b"\" ");
-    put::number(out, entry.status.into());
+    put::number(out, entry.status);
     out.push(b' ');
     put::number(out, entry.bytes_out);
     out.push(b' ');

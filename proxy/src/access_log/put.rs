@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 /// Appends a number.
-pub(super) fn number(out: &mut Vec<u8>, number: u64) {
+pub(super) fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
@@ -15,15 +15,6 @@ pub(super) fn quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// Appends a value that is there; `false`: it is not.
-pub(super) fn some<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) -> bool {
-    let there = value.is_some();
-    if let Some(value) = value {
-        put(out, value);
-    }
-    there
-}
-
 /// Appends an address.
 pub(super) fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
@@ -32,7 +23,7 @@ pub(super) fn address(out: &mut Vec<u8>, address: IpAddr) {
                 if index > 0 {
                     out.push(b'.');
                 }
-                number(out, octet.into());
+                number(out, octet);
             }
         }
         // Writing to a Vec cannot fail.
@@ -51,7 +42,7 @@ pub(super) fn socket(out: &mut Vec<u8>, socket: SocketAddr) {
         }
     }
     out.push(b':');
-    number(out, socket.port().into());
+    number(out, socket.port());
 }
 
 #[cfg(test)]

@@ -2,7 +2,32 @@
 
 use std::fmt;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of each byte.
+const PAIRS: [[u8; 2]; 256] = pairs();
+/// The value of each digit; [`NO_DIGIT`] for all other bytes.
+const DIGITS: [u8; 256] = digits();
+const NO_DIGIT: u8 = 0xff;
+
+const fn pairs() -> [[u8; 2]; 256] {
+    let hex = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [hex[byte >> 4], hex[byte & 15]];
+        byte += 1;
+    }
+    pairs
+}
+
+const fn digits() -> [u8; 256] {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[PAIRS[value as usize][1] as usize] = value;
+        value += 1;
+    }
+    digits
+}
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
@@ -80,25 +105,19 @@ pub(super) fn read_hex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
     if !rest.is_empty() || pairs.len() != bytes.len() {
         return None;
     }
+    let mut seen = 0;
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
+        let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(())
-}
-
-fn digit(text: u8) -> Option<u8> {
-    match text {
-        b'0'..=b'9' => Some(text - b'0'),
-        b'a'..=b'f' => Some(text - b'a' + 10),
-        _ => None,
-    }
+    (seen < 16).then_some(())
 }
 
 /// Writes two digits a byte; `text` is twice as long as `bytes`.
 pub(super) fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 15)];
+    for (byte, pair) in bytes.iter().zip(text.as_chunks_mut::<2>().0) {
+        *pair = PAIRS[usize::from(*byte)];
     }
 }
 
