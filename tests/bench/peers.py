@@ -227,6 +227,7 @@ def bailey_tls(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LI
 def bailey_full(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), full=True)
 def bailey_trace0(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), sampling=0)
 def bailey_trace1(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), sampling=1)
+def bailey_shipped(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), full=True, sampling=1)
 def bailey_trace100(d, workers=1, routes=1): return _bailey(d, workers, routes, E("LINK"), sampling=100)
 
 
