@@ -48,6 +48,10 @@ slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and res
 h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public port
 	tests/h2spec/run
 
+.PHONY: acme
+acme: setup ## Certificates by ACME from Pebble, which is built from Go modules
+	BAILEY_ACME_PROGRAMS="$$(tests/cluster/build acme)" $(CARGO) test --package bailey --test acme -- --ignored --test-threads=1
+
 .PHONY: page
 page: setup ## The page on the admin port in a headless Chromium (needs Node.js)
 	tests/page/run

@@ -38,6 +38,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use crate::access_log::AccessLog;
+use crate::acme::Hold;
 use crate::error::{Fate, ProxyError, Side};
 use crate::exchange::Downstream;
 use crate::front::{FrontLimits, Intake, Serve};
@@ -83,9 +84,10 @@ pub struct Forwarder {
     /// Told when lines of the log, or spans, wait to be handed over.
     lines: Rc<Notify>,
     ids: Ids,
+    acme: Option<Arc<Hold>>,
 }
 
-/// Where a worker tells of requests.
+/// Where a worker tells of requests, and whom it asks.
 pub struct Outlets {
     /// Counts them.
     pub counter: Counter,
@@ -95,6 +97,8 @@ pub struct Outlets {
     pub origin: SpanOrigin,
     /// Takes the spans.
     pub spans: Sink,
+    /// Answers ACME authorities, where the tier gets its own certificates.
+    pub acme: Option<Arc<Hold>>,
 }
 
 /// A snapshot, and what this worker remembers as long as it is served.
@@ -115,7 +119,7 @@ impl Forwarder {
         tenants: WorkerTenants,
         to: Outlets,
     ) -> Self {
-        let Outlets { counter, log, origin, spans } = to;
+        let Outlets { counter, log, origin, spans, acme } = to;
         let lines: Rc<Notify> = Rc::default();
         let serving = RefCell::new(Rc::new(Serving::new(current.load_full(), log.as_ref(), &lines)));
         Self {
@@ -132,6 +136,7 @@ impl Forwarder {
             tracer: Rc::new(Tracer::new(origin, spans, lines.clone())),
             lines,
             ids: Ids::new(),
+            acme,
         }
     }
 
@@ -212,6 +217,11 @@ impl Forwarder {
         record: &mut Record,
     ) -> Result<(), ProxyError> {
         let snapshot = &*serving.snapshot;
+        if let Some(hold) = &self.acme
+            && let Some(proof) = decision::acme_proof(hold, incoming)
+        {
+            return Box::pin(answer::proof(&proof?, incoming, down, record)).await;
+        }
         let routes = decision::same_tenant(snapshot, from, incoming)?;
         let tenant = routes.tenant();
         record.owned_by(serving, tenant);

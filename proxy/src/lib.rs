@@ -10,6 +10,7 @@
 //! `Snapshot`, and is swapped whole; a request keeps the one it started with.
 
 pub mod access_log;
+pub mod acme;
 pub mod args;
 pub mod error;
 pub mod exchange;

@@ -216,6 +216,9 @@ impl TierHandle {
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         // A new port is bound before the table that tells of it is live, and accepts after.
         let change = ports.plan(&snapshot.table);
+        if let Some(acme) = &self.options.acme {
+            acme.follow(&snapshot);
+        }
         self.current.store(Arc::new(snapshot));
         self.metrics.went_live();
         let refused = ports.carry_out(change, |worker, command| self.tell(worker, command));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 /// The one cryptography provider of the process.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     use std::sync::OnceLock;
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())).clone()

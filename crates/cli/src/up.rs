@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod authority;
+pub mod certificates;
 pub mod issuer;
 pub mod local;
 pub mod notes;
@@ -24,6 +25,7 @@ pub use args::UpArgs;
 
 use crate::output::{Exit, Failure, Outcome};
 use authority::{ROOT_FILE, default_state, permits};
+use certificates::{CertificatesError, LocalAuthority};
 use local::{Local, LocalError, LocalOptions};
 
 /// Why `bailey up` did not start or ended.
@@ -51,8 +53,18 @@ pub enum UpError {
 impl Failure for UpError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Local(LocalError::Folder { .. } | LocalError::NoTier(_)) | Self::Log(_) => Exit::Usage,
-            Self::Local(LocalError::Authority(_) | LocalError::Tier { .. } | LocalError::Backend { .. })
+            Self::Local(
+                LocalError::Folder { .. }
+                | LocalError::NoTier(_)
+                | LocalError::Certificates(CertificatesError::Settings(_) | CertificatesError::Directory(_)),
+            )
+            | Self::Log(_) => Exit::Usage,
+            Self::Local(
+                LocalError::Authority(_)
+                | LocalError::Tier { .. }
+                | LocalError::Backend { .. }
+                | LocalError::Certificates(CertificatesError::Folder { .. } | CertificatesError::Driver(_)),
+            )
             | Self::Watch { .. }
             | Self::System(_) => Exit::Negative,
         }
@@ -87,6 +99,7 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
         access_log: args.access_log_file.clone().map_or(LogTarget::Stdout, LogTarget::File),
         log_requests: args.access_log || args.access_log_file.is_some(),
         collector: collector(),
+        acme: args.acme.clone().map(|directory| LocalAuthority { directory, roots: args.acme_ca.clone() }),
         drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(5)) },
     };
     let mut local = Local::start(options).await?;
@@ -142,7 +155,10 @@ fn introduce(local: &Local, ca: &Path) {
         None => println!("  every request is traced, in memory; OTEL_EXPORTER_OTLP_ENDPOINT names a collector"),
     }
     if local.https().is_some() {
-        println!("  certificates come from the development CA in {}", ca.display());
+        match local.acme() {
+            Some(directory) => println!("  certificates are ordered from {directory}"),
+            None => println!("  certificates come from the development CA in {}", ca.display()),
+        }
     }
     if let Some(line) = table::curl(local, ca) {
         println!("\nTry, and see which client address the application sees although four headers lie:\n\n  {line}\n");
@@ -188,7 +204,7 @@ fn say(local: &Local) {
 /// Hosts of https listeners that the development CA may not sign for.
 fn unpermitted(local: &Local) -> Vec<String> {
     use bailey_routing::ir::HostPattern;
-    if local.https().is_none() {
+    if local.https().is_none() || local.acme().is_some() {
         return Vec::new();
     }
     let mut hosts = Vec::new();

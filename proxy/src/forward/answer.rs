@@ -31,6 +31,22 @@ pub(super) async fn planned<D: Downstream>(
     Ok(())
 }
 
+/// Answers an ACME authority (RFC 8555 section 8.3).
+pub(super) async fn proof<D: Downstream>(
+    proof: &str,
+    incoming: &Incoming,
+    down: &mut D,
+    record: &mut Record,
+) -> Result<(), ProxyError> {
+    let mut head = ResponseHead::new(200);
+    head.fields.append(b"content-type", b"application/octet-stream");
+    head.fields.append(b"cache-control", b"no-store");
+    head.body = BodyLength::Length(proof.len() as u64);
+    let body = Bytes::copy_from_slice(proof.as_bytes());
+    send(head, body, incoming.head.method == Method::Head, down, record).await;
+    Ok(())
+}
+
 /// Answers a request that went wrong. `tier` is our name in `Proxy-Status`.
 pub(super) async fn failed<D: Downstream>(
     fate: Fate,

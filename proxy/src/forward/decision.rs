@@ -1,17 +1,33 @@
 //! What becomes of a request, without doing it: whose host it is, whether it is redirected, which rule takes it, what that
 //! plans. Pure, so that a tier and those who explain it decide by the same code.
 
+use std::sync::Arc;
+
+use bailey_acme::challenge::token_of;
 use bailey_routing::ir::Listener;
 use bailey_routing::{Arrival as Arrived, Cause, HostRoutes, Matched, Plan, Respond, https_redirect, plan};
 
 use super::Sender;
 use super::arrival::{Incoming, View};
+use crate::acme::Hold;
 use crate::error::{Fate, ProxyError};
 use crate::snapshot::Snapshot;
 
 /// The listener of the request.
 pub(crate) fn listener<'s>(snapshot: &'s Snapshot, incoming: &Incoming) -> Result<&'s Listener, ProxyError> {
     snapshot.table.listener(incoming.listener).ok_or(ProxyError::us(Fate::Internal))
+}
+
+/// What an ACME authority asks for over plain HTTP, before any route: the proof of this very host. `None`: the request has nothing to do with ACME;
+/// an error: no such proof was made, and nobody else may answer in our place.
+pub(crate) fn acme_proof(hold: &Hold, incoming: &Incoming) -> Option<Result<Arc<str>, ProxyError>> {
+    if incoming.https {
+        return None;
+    }
+    let path = std::str::from_utf8(incoming.head.path()).ok()?;
+    let token = token_of(path)?;
+    let host = std::str::from_utf8(incoming.head.host()).ok()?;
+    Some(hold.proof(host, token).ok_or(ProxyError::us(Fate::RouteUnknown)))
 }
 
 /// What answers for the host of the request, of one tenant. A TLS connection serves the tenant of its server name and no other, whatever it asks for

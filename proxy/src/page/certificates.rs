@@ -18,18 +18,17 @@ pub fn screen(seen: &[Seen]) -> Markup {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().cast_signed();
     let given: Vec<(String, Vec<Shown>)> =
         seen.iter().map(|seen| (board::name(&seen.member.role), seen.snapshot.certificates.shown())).collect();
-    let made: Vec<_> =
-        seen.iter().filter_map(|seen| seen.member.issuer.as_ref()).flat_map(|issuer| issuer.issued()).collect();
+    let issuers = seen.iter().filter_map(|seen| seen.member.issuer.as_ref());
+    let made = issuers.flat_map(|issuer| issuer.issued().into_iter().map(|key| (key, issuer.origin())));
     let issues = seen.iter().any(|seen| seen.member.issuer.is_some());
-    let mut made: Vec<Shown> =
-        made.iter().filter_map(|key| Shown::of(key, "made by the development CA at the first handshake")).collect();
+    let mut made: Vec<Shown> = made.filter_map(|(key, origin)| Shown::of(&key, origin)).collect();
     made.sort_by(|a, b| a.names.cmp(&b.names));
     made.dedup();
     let none = made.is_empty() && given.iter().all(|(_, shown)| shown.is_empty());
     html! {
         (heading("Certificates", "What clients are shown when they connect by TLS. Keys are never shown."))
         @if none {
-            (empty(if issues { "None yet. The development CA makes one at the first handshake that asks for a name." } else { "No listener has a certificate." }))
+            (empty(if issues { "None yet. The development CA makes one at the first handshake that asks for a name; an ACME authority takes a moment." } else { "No listener has a certificate." }))
         } @else {
             (table("Certificates", &COLUMNS, &html! {
                 @for (tier, certificates) in &given { @for one in certificates { (row(one, tier, now)) } }

@@ -13,6 +13,7 @@ use bailey_translate::Scope;
 
 use super::LinkCredentials;
 use crate::access_log::{self, Appender, Reopen};
+use crate::acme::Hold;
 use crate::forward::Identity;
 use crate::forward::headers::id_text;
 use crate::forward::ids::Ids;
@@ -132,6 +133,8 @@ pub struct TierOptions {
     pub plaintext_link: bool,
     /// Makes certificates for names that have none (local mode: the development CA).
     pub issuer: Option<Arc<dyn CertificateIssuer>>,
+    /// Gets certificates for the tier, and answers authorities.
+    pub acme: Option<Arc<Hold>>,
     /// Everything is on this machine: endpoints on loopback are allowed, missing certificates are the issuer's business.
     pub local: bool,
     /// Where access logs go.
@@ -163,6 +166,7 @@ impl TierOptions {
             #[cfg(any(test, feature = "plaintext-link"))]
             plaintext_link: false,
             issuer: None,
+            acme: None,
             local: false,
             access_log: LogTarget::Stdout,
             log_requests: None,

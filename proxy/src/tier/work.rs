@@ -66,6 +66,7 @@ pub(super) struct Work {
     log: Option<LogFile>,
     origin: SpanOrigin,
     spans: Sink,
+    acme: Option<Arc<crate::acme::Hold>>,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -87,6 +88,7 @@ impl TierHandle {
                 log: log.cloned(),
                 origin: self.options.role.span_origin(),
                 spans: spans.clone(),
+                acme: self.options.acme.clone(),
                 commands,
             };
             let seed = Seed { id, drain: phase.clone(), shard: self.metrics.shard() };
@@ -147,7 +149,13 @@ impl Work {
             backends,
             self.current.clone(),
             WorkerTenants::new(self.tenants),
-            Outlets { counter: worker.counter.clone(), log: self.log, origin: self.origin, spans: self.spans },
+            Outlets {
+                counter: worker.counter.clone(),
+                log: self.log,
+                origin: self.origin,
+                spans: self.spans,
+                acme: self.acme,
+            },
         ));
         let mut running = Running {
             worker,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{Accepted, Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ProtocolVersion, ServerConfig};
 use tokio::net::TcpStream;
 
@@ -27,6 +27,8 @@ mod tests;
 pub const ALPN_H2: &[u8] = b"h2";
 /// ALPN name of HTTP/1.1.
 pub const ALPN_HTTP1: &[u8] = b"http/1.1";
+/// ALPN name by which an ACME authority asks for a proof (RFC 8737).
+const ALPN_ACME: &[u8] = b"acme-tls/1";
 
 /// The fatal alert `unrecognized_name` (RFC 6066 section 3) as a record; legal in plain text before our first answer.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
@@ -52,6 +54,17 @@ pub trait CertificateIssuer: Send + Sync + fmt::Debug {
     /// A certificate for this canonical name, or `None` to refuse.
     fn issue(&self, name: &str) -> Option<Arc<CertifiedKey>>;
 
+    /// The certificate that proves to an ACME authority that this canonical name is ours (RFC 8737); `None`: nobody asked
+    /// for one.
+    fn challenge(&self, _name: &str) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    /// Where its certificates come from, for people.
+    fn origin(&self) -> &'static str {
+        "made by the development CA at the first handshake"
+    }
+
     /// What it has made and remembers.
     fn issued(&self) -> Vec<Arc<CertifiedKey>> {
         Vec::new()
@@ -73,6 +86,9 @@ pub enum HandshakeError {
     /// The client left or broke the protocol.
     #[error("the handshake failed")]
     Failed(#[source] io::Error),
+    /// An ACME authority has seen the proof it wanted, and wants nothing more (RFC 8737 section 3).
+    #[error("an ACME authority has looked at its proof")]
+    Proven,
     /// rustls refused our own configuration.
     #[error("the configuration of TLS was refused")]
     Configuration(#[source] rustls::Error),
@@ -155,6 +171,7 @@ impl PublicTls {
         let mut io = Io::tls(opening.stream, session);
         within(deadline, |cx| io.poll_handshake(cx)).await?;
         let (h2, tls13) = match io.connection() {
+            Some(tls) if tls.alpn_protocol() == Some(ALPN_ACME) => return Err(HandshakeError::Proven),
             Some(tls) => {
                 (tls.alpn_protocol() == Some(ALPN_H2), tls.protocol_version() == Some(ProtocolVersion::TLSv1_3))
             }
@@ -166,6 +183,11 @@ impl PublicTls {
     fn choose(&self, hello: &Accepted) -> Result<(Box<str>, Arc<ServerConfig>), HandshakeError> {
         let name = canonical(hello.client_hello().server_name().ok_or(HandshakeError::UnknownName)?);
         let owned = self.names.index.find(&name).ok_or(HandshakeError::UnknownName)?;
+        if hello.client_hello().alpn().is_some_and(|mut offered| offered.any(|one| one == ALPN_ACME)) {
+            let proof = self.names.issuer.as_ref().and_then(|issuer| issuer.challenge(&name));
+            let proof = proof.ok_or(HandshakeError::NoCertificate)?;
+            return Ok((name, Arc::new(proving(proof).map_err(HandshakeError::Configuration)?)));
+        }
         let tenant = owned.tenant.clone();
         self.names.certificate(owned, &name).ok_or(HandshakeError::NoCertificate)?;
         Ok((name, self.config(&tenant)?))
@@ -192,6 +214,17 @@ impl PublicTls {
         config.max_early_data_size = 0;
         Ok(config)
     }
+}
+
+/// Shows one certificate, to an authority that speaks of nothing else.
+fn proving(certificate: Arc<CertifiedKey>) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(super::provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
+    config.alpn_protocols = vec![ALPN_ACME.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
 }
 
 /// Shows certificates of one tenant only, whatever the index says by the time it is asked again.

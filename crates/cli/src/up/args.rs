@@ -28,6 +28,12 @@ pub struct UpArgs {
     /// Folder that keeps the development CA [default: the user's data folder].
     #[arg(long, value_name = "DIR", env = "BAILEY_STATE")]
     pub state: Option<PathBuf>,
+    /// Directory of an ACME authority that certificates are ordered from, instead of the development CA: such as a Pebble on this machine.
+    #[arg(long, value_name = "URL", env = "BAILEY_ACME")]
+    pub acme: Option<String>,
+    /// File with the roots to trust for that directory, PEM.
+    #[arg(long, value_name = "FILE", requires = "acme", env = "BAILEY_ACME_CA")]
+    pub acme_ca: Option<PathBuf>,
     /// Open the page in a browser.
     #[arg(long)]
     pub open: bool,

@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use bailey_crds::{outer_identity, tenant_identity};
 use bailey_kit::telemetry::Store;
+use bailey_proxy::acme::Hold;
 use bailey_proxy::explain::Site;
 use bailey_proxy::page::{Board, Told};
 use bailey_proxy::source::file::Problem;
 use bailey_proxy::telemetry::{Everything, TracingOptions};
 use bailey_proxy::tier::{DrainTimes, LogTarget, Role, StartError, Tier, TierHandle, TierOptions};
+use bailey_proxy::tls::public::CertificateIssuer;
 use bailey_translate::{Diagnostic, Objects, Severity};
 use rustls_pki_types::CertificateDer;
 
 use super::authority::{Authority, AuthorityError};
+use super::certificates::{CertificatesError, LocalAuthority, Ordering, order};
 use super::issuer::DevelopmentIssuer;
 use super::notes;
 use super::serve::{Running, start};
@@ -46,6 +49,8 @@ pub struct LocalOptions {
     pub log_requests: bool,
     /// The collector that spans are sent to, beside being kept in memory.
     pub collector: Option<String>,
+    /// Where certificates are ordered, instead of made by the development CA.
+    pub acme: Option<LocalAuthority>,
     /// How long each step of the end takes.
     pub drain: DrainTimes,
 }
@@ -63,6 +68,7 @@ impl LocalOptions {
             access_log: LogTarget::Nowhere,
             log_requests: false,
             collector: None,
+            acme: None,
             drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(2)) },
         }
     }
@@ -85,6 +91,9 @@ pub enum LocalError {
     /// A certificate authority cannot be made or read.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// Certificates cannot be ordered.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
     /// A tier does not start.
     #[error("the {role} tier does not start: {source}")]
     Tier {
@@ -116,6 +125,7 @@ pub struct Local {
     backends: BTreeMap<Identity, (Backend, Running)>,
     inners: Vec<(Inner, TierHandle)>,
     fronts: Vec<(Role, TierHandle)>,
+    orderings: BTreeMap<String, Ordering>,
     objects: Objects,
     diagnostics: Vec<Diagnostic>,
     notes: Vec<Problem>,
@@ -138,6 +148,7 @@ impl Local {
             backends: BTreeMap::new(),
             inners: Vec::new(),
             fronts: Vec::new(),
+            orderings: BTreeMap::new(),
             objects: Objects::default(),
             diagnostics: Vec::new(),
             notes: Vec::new(),
@@ -243,19 +254,35 @@ impl Local {
             };
             // One admin port for one folder; a second topology in it gets a free one.
             let port = if self.fronts.is_empty() { self.options.admin_port } else { 0 };
+            let hold = self.hold(&role);
+            let issuer: Arc<dyn CertificateIssuer> = match &hold {
+                Some(hold) => hold.clone(),
+                None => self.issuer.clone(),
+            };
             let options = TierOptions {
                 link,
                 address: self.options.address,
                 ports: self.options.ports.clone(),
-                issuer: Some(self.issuer.clone()),
+                issuer: Some(issuer),
+                acme: hold.clone(),
                 admin: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)),
                 ..self.tier(role.clone())
             };
             let (tier, applied) = start_tier(options, objects).await?;
             diagnostics.extend(applied);
+            if let (Some(from), Some(hold), Role::Outer { topology }) = (&self.options.acme, hold, &role) {
+                let ordering = order(from, objects, topology, &self.options.state, hold).await?;
+                self.orderings.insert(topology.clone(), ordering);
+            }
             self.fronts.push((role, tier));
         }
         Ok(diagnostics)
+    }
+
+    /// What an outer tier answers with whose certificates are ordered.
+    fn hold(&self, role: &Role) -> Option<Arc<Hold>> {
+        let outer = matches!(role, Role::Outer { .. });
+        self.options.acme.as_ref().filter(|_| outer).map(|_| Arc::default())
     }
 
     /// Ends what the folder asks for no more, after the new configuration is live.
@@ -268,6 +295,7 @@ impl Local {
         for tier in go.into_iter().map(|(_, tier)| tier).chain(gone.into_iter().map(|(_, tier)| tier)) {
             tokio::spawn(tier.drain());
         }
+        self.orderings.retain(|topology, _| fronts.contains(&Role::Outer { topology: topology.clone() }));
         self.backends.retain(|identity, _| backends.contains_key(identity));
     }
 
@@ -333,6 +361,11 @@ impl Local {
     fn listener(&self, https: bool) -> Option<SocketAddr> {
         let addresses = self.fronts.iter().flat_map(|(_, tier)| tier.addresses());
         addresses.into_iter().find(|address| address.https == https).map(|address| address.address)
+    }
+
+    /// The directory that certificates are ordered from.
+    pub fn acme(&self) -> Option<&str> {
+        self.options.acme.as_ref().map(|from| from.directory.as_str())
     }
 
     /// Where the page is.

@@ -1,0 +1,98 @@
+//! Certificates by ACME in local mode: one driver for each outer tier, its store in the state folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bailey_crds::IngressTopology;
+use bailey_crds::topology::{Acme, Challenge, EmptySettings, UntilIssued};
+use bailey_proxy::acme::store::{Disk, Volume};
+use bailey_proxy::acme::{Driver, DriverError, Hold, Settings, SettingsError};
+use bailey_translate::Objects;
+use tokio::task::JoinHandle;
+
+/// An authority that certificates are ordered from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAuthority {
+    /// Its directory.
+    pub directory: String,
+    /// The roots to trust for it, PEM; `None`: what the machine trusts.
+    pub roots: Option<PathBuf>,
+}
+
+/// Why certificates cannot be ordered.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificatesError {
+    /// The topology or the roots ask for something that cannot be done.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The directory is not one.
+    #[error("--acme {0}: an ACME directory is a URL that begins with https://")]
+    Directory(String),
+    /// The folder of the store cannot be used.
+    #[error("cannot keep certificates in {folder}: {source}; name another folder with --state")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+}
+
+/// A driver at work; dropping it ends it.
+pub(super) struct Ordering(JoinHandle<()>);
+
+impl Drop for Ordering {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Starts the driver of a topology: what its `spec.outer.acme` says, with this authority in place of the one named there.
+pub(super) async fn order(
+    from: &LocalAuthority,
+    objects: &Objects,
+    topology: &str,
+    state: &Path,
+    hold: Arc<Hold>,
+) -> Result<Ordering, CertificatesError> {
+    if !from.directory.starts_with("https://") {
+        return Err(CertificatesError::Directory(from.directory.clone()));
+    }
+    let spec = objects.get::<IngressTopology>("", topology).map(|entry| &entry.object.spec);
+    let acme = spec.and_then(|spec| spec.outer.acme.clone());
+    let mut settings = Settings::of(&Acme { directory: from.directory.clone(), ..acme.unwrap_or_else(by_http) })?;
+    if let Some(file) = &from.roots {
+        settings.trust(file)?;
+    }
+    settings.most = most(spec.map(|spec| spec.tenants.as_slice()).unwrap_or_default());
+    let folder = state.join("acme").join(topology);
+    let failed = |source| CertificatesError::Folder { folder: folder.display().to_string(), source };
+    let driver = Driver::load(settings, Volume::open(Disk::at(&folder).map_err(failed)?), hold).await?;
+    Ok(Ordering(tokio::spawn(driver.run())))
+}
+
+fn most(tenants: &[bailey_crds::topology::Tenant]) -> BTreeMap<Arc<str>, usize> {
+    let limit = |tenant: &bailey_crds::topology::Tenant| {
+        let most = tenant.limits.as_ref()?.certificates?;
+        Some((Arc::from(tenant.name.as_str()), most as usize))
+    };
+    tenants.iter().filter_map(limit).collect()
+}
+
+/// What holds where the topology says nothing of ACME.
+fn by_http() -> Acme {
+    Acme {
+        directory: String::new(),
+        email: None,
+        challenge: Challenge { http01: Some(EmptySettings {}), tls_alpn01: None, dns01: None },
+        external_account: None,
+        profile: None,
+        ca_bundle_ref: None,
+        renewal: None,
+        until_issued: UntilIssued::Refuse,
+    }
+}

@@ -1,0 +1,23 @@
+//! Certificates that this tier gets for itself. What is wanted and what comes next is decided in `bailey-acme`; here is
+//! what touches the world: the store, the authority, and what the workers answer with.
+//!
+//! ```text
+//! snapshot ──names──▶ Hold ──watch──▶ Driver ──step──▶ actions ──▶ Client ──▶ the authority
+//!                      ▲  proofs, certificates │            └────▶ Volume
+//! handshakes, requests ┘◀──────────────────────┘
+//! ```
+
+mod authority;
+mod client;
+mod driver;
+mod hold;
+mod keys;
+mod settings;
+pub mod store;
+
+pub use driver::{Driver, DriverError};
+pub use hold::{Hold, Names};
+pub use settings::{Settings, SettingsError};
+
+#[cfg(test)]
+mod tests;
