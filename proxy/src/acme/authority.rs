@@ -35,6 +35,8 @@ pub(super) struct Failed {
     pub(super) failure: Failure,
     /// The authority asked everybody here to wait.
     pub(super) pause: Option<Pause>,
+    /// Only the nonce was refused.
+    bad_nonce: bool,
 }
 
 /// The authority asked to wait.
@@ -116,6 +118,17 @@ impl Authority {
 
     /// Puts the proofs of an order in place and tells the authority.
     pub(super) async fn prove(&self, url: &str, host: &str, hold: &Hold) -> Result<Event, Failed> {
+        let mut result = self.prove_once(url, host, hold).await;
+        for _ in 1..NONCES {
+            match &result {
+                Err(failed) if failed.bad_nonce => result = self.prove_once(url, host, hold).await,
+                Ok(_) | Err(_) => break,
+            }
+        }
+        result
+    }
+
+    async fn prove_once(&self, url: &str, host: &str, hold: &Hold) -> Result<Event, Failed> {
         let mut order = self.known(url).await?;
         match order.state().status {
             OrderStatus::Pending => {}
@@ -241,7 +254,7 @@ fn words(problem: &Problem) -> String {
 
 impl Failed {
     fn new(failure: Failure) -> Self {
-        Self { failure, pause: None }
+        Self { failure, pause: None, bad_nonce: false }
     }
 
     fn validation(text: String) -> Self {
@@ -253,11 +266,19 @@ impl Failed {
     }
 }
 
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self::new(failure)
+    }
+}
+
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         if let Error::Api(problem) = &error {
+            if is_bad_nonce(&error) {
+                return Self { bad_nonce: true, ..Self::new(Failure::NotTaken(words(problem))) };
+            }
             return Self::new(match problem.status {
-                _ if is_bad_nonce(&error) => Failure::NotTaken(words(problem)),
                 Some(500..) => Failure::Unknown(words(problem)),
                 Some(_) | None => Failure::Refused(words(problem)),
             });
@@ -267,7 +288,7 @@ impl From<Error> for Failed {
         match other.downcast_ref::<Trouble>() {
             Some(Trouble::NotSent(_)) => Self::new(Failure::NotTaken(text)),
             Some(Trouble::Wait { wait, .. }) => {
-                Self { failure: Failure::NotTaken(text), pause: Some(Pause { wait: *wait }) }
+                Self { pause: Some(Pause { wait: *wait }), ..Self::new(Failure::NotTaken(text)) }
             }
             Some(Trouble::Cut(_)) | None => Self::new(Failure::Unknown(text)),
         }

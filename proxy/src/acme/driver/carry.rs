@@ -195,9 +195,3 @@ fn url_of(phase: &Phase) -> Option<&str> {
         Phase::Idle | Phase::Granted | Phase::Ordering => None,
     }
 }
-
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Self {
-        Self { failure, pause: None }
-    }
-}
