@@ -108,9 +108,9 @@ fn line(edge: &Edge, layout: &Layout, graph: &Graph, r#use: Use<'_>) -> Markup {
             text.edge-label x=(f64::midpoint(x1, x2)) y=(f64::midpoint(y1, y2) - 5.0) text-anchor="middle" font-size="11" fill="#5b6475" { (edge.label) }
         }
         @if live {
-            @let (x, y, anchor) = written(edge, graph, layout, [(x1, y1), (x2, y2)]);
-            text.rate x=(x) y=(y - 6.0) text-anchor=(anchor) font-size="11" data-rate=(edge.flow) {}
-            text.edge-label x=(x) y=(y + 15.0) text-anchor=(anchor) font-size="11" {
+            @let (x, [above, below], anchor) = written(edge, graph, layout, [(x1, y1), (x2, y2)]);
+            text.rate x=(x) y=(above) text-anchor=(anchor) font-size="11" data-rate=(edge.flow) {}
+            text.edge-label x=(x) y=(below) text-anchor=(anchor) font-size="11" {
                 (edge.label) @if !edge.label.is_empty() { " " } tspan.rate-errors data-errors=(edge.flow) {}
             }
         }
@@ -124,16 +124,19 @@ fn written(
     graph: &Graph,
     layout: &Layout,
     [(x1, y1), (x2, y2)]: [(f64, f64); 2],
-) -> (f64, f64, &'static str) {
+) -> (f64, [f64; 2], &'static str) {
     let beside = || graph.edges.iter().filter(|other| other.to == edge.to);
     let count = beside().count();
     if count > 1 && graph.edges.iter().filter(|other| other.from == edge.from).count() == 1 {
-        return (x1 + 10.0, y1, "start");
+        return (x1 + 10.0, [y1 - 6.0, y1 + 15.0], "start");
+    }
+    if count == 1 {
+        return (x2 - 10.0, [y2 - 6.0, y2 + 15.0], "end");
     }
     let above = beside().filter(|other| layout.places[other.from].1 < layout.places[edge.from].1).count();
-    // Half the room that a box has for each of two, and less for each of more.
-    let step = if count > 1 { (HEIGHT + 6.0) / count as f64 } else { 0.0 };
-    (x2 - 10.0, y2 + step * (above as f64 - (count - 1) as f64 / 2.0), "end")
+    // Two have the line's end between them; more get less room each.
+    let top = y2 - 2.5 + 66.0 / count as f64 * (above as f64 - (count - 1) as f64 / 2.0);
+    (x2 - 10.0, [top, top + 13.0], "end")
 }
 
 /// The text, cut to what fits, with the wide characters of East Asian scripts counted twice. Control and direction
