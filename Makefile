@@ -133,6 +133,7 @@ cluster-down: ## End it and leave nothing
 .PHONY: cluster-test
 cluster-test: setup ## Bailey on a real Kubernetes, from a client with its own address (needs root); CLUSTER=NAME uses one that runs
 	images/build quick
+	$(CARGO) build --workspace --all-features --bin bailey
 	$(CARGO) test --workspace --all-features --test cluster -- --ignored $(TEST)
 
 ##@ Measure

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::page::Board;
+use crate::telemetry::TracingOptions;
 use crate::tier::{CredentialsError, DrainTimes, LinkCredentials, LogTarget, Role, TierOptions};
 use bailey_kit::admin::{AdminToken, TokenError};
+use bailey_kit::telemetry::Store;
 
 /// Runs one tier of a topology, or a Gateway's tier alone, from a folder of Kubernetes YAML or from a cluster.
 #[derive(Debug, Parser)]
@@ -121,7 +124,11 @@ impl Args {
     pub fn options(&self) -> Result<TierOptions, OptionsError> {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // In a cluster nobody else may be near to ask for the last traces; `bailey trace` asks each tier for its own.
+        let store = self.kubernetes.then(Store::new);
         Ok(TierOptions {
+            tracing: TracingOptions { store: store.clone(), everything: None },
+            board: store.map_or_else(Board::new, Board::alone),
             workers: self.workers.map_or_else(cores, usize::from),
             address: self.address,
             ports: self.ports.iter().copied().collect(),
@@ -202,6 +209,16 @@ mod tests {
         assert!(
             parse("bailey-proxy --tier gateway --gateway a/b --config d --port 443").unwrap_err().contains("443=8443")
         );
+    }
+
+    #[test]
+    fn a_tier_in_a_cluster_keeps_its_last_traces_and_one_of_a_folder_does_not() {
+        let keeps = |from: &str| {
+            let options = parse(&format!("bailey-proxy --tier outer --topology m {from}")).unwrap().options().unwrap();
+            (options.board.traces().is_some(), options.tracing.store.is_some())
+        };
+        assert_eq!(keeps("--kubernetes --namespace n"), (true, true));
+        assert_eq!(keeps("--config d"), (false, false));
     }
 
     #[test]

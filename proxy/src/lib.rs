@@ -12,6 +12,7 @@
 pub mod access_log;
 pub mod acme;
 pub mod args;
+pub mod describe;
 pub mod error;
 pub mod exchange;
 pub mod explain;

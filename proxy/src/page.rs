@@ -14,6 +14,7 @@ pub mod address;
 pub mod board;
 pub mod certificates;
 pub mod configuration;
+pub mod effective;
 pub mod explain;
 pub mod filter;
 pub mod frame;
@@ -119,11 +120,15 @@ impl Site {
         match path.split_once('/').unwrap_or((path, "")) {
             ("topology", "") => json(&topology::data(board, &board.seen(), &filter)),
             ("routes", "") => json(&routes::lines(board, &board.seen(), &filter)),
+            ("configuration", "") => {
+                let effective = |one: &board::Seen| effective::Effective::of(&one.member.role, &one.snapshot);
+                json(&board.seen().iter().map(effective).collect::<Vec<_>>())
+            }
             ("explain", "") => self.explain(query),
             ("traces", id) => self.traces(id, query, &filter),
             (_, _) => problem(
                 StatusCode::NOT_FOUND,
-                "there are /api/topology, /api/routes, /api/explain?url=, /api/traces and /api/traces/ID",
+                "there are /api/topology, /api/routes, /api/configuration, /api/explain?url=, /api/traces and /api/traces/ID",
             ),
         }
     }

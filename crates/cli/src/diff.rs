@@ -5,27 +5,32 @@ mod behaviour;
 mod report;
 mod sample;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::folder::{Folder, Setting, files};
-use crate::output::{self, Exit, Outcome, OutputArgs};
+use crate::cluster::ClusterArgs;
+use crate::folder::{Folder, Setting, Unreadable, files, input};
+use crate::output::{self, Exit, Failure, Outcome, OutputArgs};
 use report::{Difference, Kind};
 
 /// How `bailey diff` runs.
 #[derive(Clone, Debug, Args)]
 pub struct DiffArgs {
-    /// File or folder with the objects as they are.
+    /// File or folder with the objects as they are; with a cluster, with those that would be applied to it.
     pub old: PathBuf,
     /// File or folder with the objects as they would be.
-    pub new: PathBuf,
+    #[arg(conflicts_with_all = ClusterArgs::OPTIONS)]
+    pub new: Option<PathBuf>,
     /// What makes the exit code 1.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub fail_on: FailOn,
     /// Where the objects are meant to run [default: local when there is a `LocalBackend` among the new ones, else cluster].
-    #[arg(long, value_enum, value_name = "SETTING")]
+    #[arg(long, value_enum, value_name = "SETTING", conflicts_with_all = ClusterArgs::OPTIONS)]
     pub setting: Option<Setting>,
+    /// Which cluster to compare with, if one.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -44,11 +49,11 @@ pub enum FailOn {
 
 /// Compares and prints.
 pub fn run(args: &DiffArgs) -> Outcome {
-    let paths = [args.old.clone(), args.new.clone()];
-    files::exist(&paths)?;
-    let new = Folder::read(&paths[1..], args.setting)?;
-    // Both are read the same way, or everything would differ.
-    let old = Folder::read(&paths[..1], Some(new.setting))?;
+    let (old, new) = match &args.new {
+        Some(new) => of_files(args, new)?,
+        None if args.cluster.is_asked() => of_cluster(args)?,
+        None => return Err(NoNew.into()),
+    };
     let difference = Difference::between(&old, &new);
     output::print(&difference, args.output.output)?;
     let failed = match args.fail_on {
@@ -57,4 +62,38 @@ pub fn run(args: &DiffArgs) -> Outcome {
         FailOn::Never => false,
     };
     Ok(if failed { Exit::Negative } else { Exit::Fine })
+}
+
+/// Only one side was given.
+#[derive(Debug, thiserror::Error)]
+#[error("there is nothing to compare with: give the new objects as a second path, or the cluster with --cluster")]
+pub struct NoNew;
+
+impl Failure for NoNew {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+fn of_files(args: &DiffArgs, new: &Path) -> Result<(Folder, Folder), Unreadable> {
+    let paths = [args.old.clone(), new.to_owned()];
+    files::exist(&paths)?;
+    let new = Folder::read(&paths[1..], args.setting)?;
+    // Both are read the same way, or everything would differ.
+    let old = Folder::read(&paths[..1], Some(new.setting))?;
+    Ok((old, new))
+}
+
+/// The cluster as it is, and as it would be with the files applied. Nothing is deleted by applying.
+fn of_cluster(args: &DiffArgs) -> Result<(Folder, Folder), Box<dyn Failure>> {
+    let paths = [args.old.clone()];
+    files::exist(&paths)?;
+    let (documents, mut problems) = files::read(&paths);
+    let (over, mut wrong) = input::of(documents);
+    problems.append(&mut wrong);
+    if !problems.is_empty() {
+        return Err(Unreadable(problems).into());
+    }
+    let found = args.cluster.gather()?;
+    Ok((Folder::asked_for(found.clone(), input::Input::default()), Folder::asked_for(found, over)))
 }

@@ -1,5 +1,5 @@
 //! `bailey explain`: why a request gets the answer it gets, and which requests reach a route. Asks [`bailey_proxy::explain`] of
-//! files, or the page of a running `bailey up`, and prints what they say.
+//! files, of a cluster, or of the page of a running `bailey up`, and prints what they say.
 
 mod live;
 mod show;
@@ -11,6 +11,7 @@ use bailey_proxy::explain::{Question, QuestionError, address, route};
 use bailey_routing::ir::{RouteId, RouteKind};
 use clap::Args;
 
+use crate::cluster::ClusterArgs;
 use crate::folder::world::{Ports, Sites};
 use crate::folder::{Folder, Setting, files};
 use crate::nearest;
@@ -41,15 +42,18 @@ pub struct ExplainArgs {
     /// The client speaks HTTP/2; a host field is then sent beside the URL's host, which is :authority.
     #[arg(long)]
     pub http2: bool,
-    /// Files and folders with the objects, or - for standard input; may be given several times.
-    #[arg(short, long = "filename", value_name = "FILE|DIR", default_value = ".", conflicts_with = "admin")]
+    /// Files and folders with the objects, or - for standard input; may be given several times [default: the current folder].
+    #[arg(short, long = "filename", value_name = "FILE|DIR", conflicts_with = "admin", conflicts_with_all = ClusterArgs::OPTIONS)]
     pub filename: Vec<PathBuf>,
     /// Where the objects are meant to run [default: local when there is a `LocalBackend` among them, else cluster].
-    #[arg(long, value_enum, value_name = "SETTING", conflicts_with = "admin")]
+    #[arg(long, value_enum, value_name = "SETTING", conflicts_with = "admin", conflicts_with_all = ClusterArgs::OPTIONS)]
     pub setting: Option<Setting>,
     /// Ask a running bailey up instead of files: the address of its page, such as <http://127.0.0.1:15000>.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ClusterArgs::OPTIONS)]
     pub admin: Option<String>,
+    /// Which cluster to ask, if one.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -65,6 +69,9 @@ pub enum ExplainError {
         "there is neither an IngressTopology nor a Gateway among the objects, so nothing answers; give their folder with -f"
     )]
     NoTier,
+    /// A cluster shows no tier.
+    #[error("no tier of a topology can be seen in the cluster, so nothing can be explained{0}")]
+    NoTierSeen(String),
     /// There is no such route.
     #[error("there is no {0} among the objects{1}")]
     NoRoute(String, String),
@@ -77,7 +84,7 @@ impl Failure for ExplainError {
     fn exit(&self) -> Exit {
         match self {
             Self::Question(_) | Self::NoTier | Self::Route(_) => Exit::Usage,
-            Self::NoRoute(..) => Exit::Negative,
+            Self::NoRoute(..) | Self::NoTierSeen(_) => Exit::Negative,
         }
     }
 }
@@ -120,10 +127,19 @@ fn question(args: &ExplainArgs) -> Result<Question, ExplainError> {
     Ok(question)
 }
 
-/// The files, if they ask for a tier.
+/// The objects of files or of a cluster, if they have a tier.
 fn read(args: &ExplainArgs) -> Result<Folder, Box<dyn Failure>> {
-    files::exist(&args.filename)?;
-    let folder = Folder::read(&args.filename, args.setting)?;
+    if args.cluster.is_asked() {
+        let folder = Folder::served(args.cluster.gather()?);
+        if folder.tiers.is_empty() {
+            let notes: String = folder.unread.iter().flat_map(|note| ["; ", note]).collect();
+            return Err(ExplainError::NoTierSeen(notes).into());
+        }
+        return Ok(folder);
+    }
+    let paths = files::or_here(&args.filename);
+    files::exist(&paths)?;
+    let folder = Folder::read(&paths, args.setting)?;
     if folder.fronts().next().is_none() {
         return Err(ExplainError::NoTier.into());
     }
@@ -140,8 +156,7 @@ fn ports(folder: &Folder) -> Ports {
 
 fn offline(args: &ExplainArgs, question: &Question) -> Result<Explained, Box<dyn Failure>> {
     let folder = read(args)?;
-    let assumed = folder.assumed.iter().map(ToString::to_string).collect();
-    Ok(Explained::new(&Sites::of(&folder, &ports(&folder)).explain(question), assumed)?)
+    Ok(Explained::new(&Sites::of(&folder, &ports(&folder)).explain(question), folder.notes())?)
 }
 
 fn explain_route(args: &ExplainArgs, kinds: &[RouteKind]) -> Outcome {

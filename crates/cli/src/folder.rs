@@ -5,6 +5,7 @@
 
 pub mod assumed;
 pub mod backend;
+mod cluster;
 pub mod files;
 pub mod input;
 pub mod plan;
@@ -70,6 +71,8 @@ pub struct Folder {
     pub objects: Objects,
     /// What was taken to be there and is not among the files.
     pub assumed: Vec<Assumption>,
+    /// What of a cluster could not be read, in sentences.
+    pub unread: Vec<String>,
     /// Which tiers there are.
     pub plan: Tiers,
     /// The tiers that face clients (outer tiers, then Gateways alone), then the inner ones.
@@ -144,7 +147,12 @@ impl Folder {
             tiers.push(OfflineTier { role, snapshot: Arc::new(built.snapshot.unwrap_or_default()) });
         }
         let diagnostics = input.located(diagnostics);
-        Self { input, setting, objects, assumed, plan, tiers, diagnostics }
+        Self { input, setting, objects, assumed, unread: Vec::new(), plan, tiers, diagnostics }
+    }
+
+    /// What whoever reads a result has to know: what was taken to be well, and what was not seen.
+    pub fn notes(&self) -> Vec<String> {
+        self.assumed.iter().map(ToString::to_string).chain(self.unread.iter().cloned()).collect()
     }
 
     /// The tiers that face clients.

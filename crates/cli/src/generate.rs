@@ -66,7 +66,7 @@ const DIAGNOSTICS: &str = "\
 
 Everything that Bailey can report about an object. A code is never reused or given another meaning. The first two digits are the
 area: 01 any object, 02 matches and rules, 03 backends, 04 filters, 05 hostnames, 06 listeners and attachment, 07 topologies,
-08 certificates. An error is something that was asked for and does not work, a warning something that probably works otherwise than
+08 certificates, 09 what `bailey check` finds of a cluster. An error is something that was asked for and does not work, a warning something that probably works otherwise than
 meant, an info nothing wrong. The reason is the word that a condition of the object carries.
 
 | Code | Severity | Reason | What it means | What to do |

@@ -6,13 +6,16 @@ use std::process::ExitCode;
 
 pub mod analyze;
 pub mod args;
-pub mod describe;
+pub mod check;
+pub mod cluster;
+pub mod config;
 pub mod diff;
 pub mod explain;
 pub mod folder;
 pub mod generate;
 pub mod nearest;
 pub mod output;
+pub mod status;
 pub mod test;
 pub mod trace;
 pub mod translate;
@@ -43,6 +46,9 @@ fn dispatch(command: Command) -> Outcome {
         Command::Translate(args) => translate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Generate(what) => generate::run(&what),
+        Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Version(args) => version::run(&args),
     }
 }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cluster::entrance::{self, Entrance};
+use crate::cluster::{ClusterArgs, ClusterError};
 use crate::folder::world::Sites;
 use crate::folder::{Folder, Setting, Unreadable};
 use crate::output::{self, Exit, Failure, Format, Outcome};
@@ -23,12 +25,12 @@ pub struct TestArgs {
     /// The file with the requests (docs/cli.md has its schema).
     pub file: PathBuf,
     /// Files and folders with the objects, instead of those that the file names.
-    #[arg(short, long, value_name = "FILE|DIR")]
+    #[arg(short, long, value_name = "FILE|DIR", conflicts_with_all = ClusterArgs::OPTIONS)]
     pub folder: Vec<PathBuf>,
     /// Where the objects are meant to run [default: local when there is a `LocalBackend` among them, else cluster].
-    #[arg(long, value_enum, value_name = "SETTING")]
+    #[arg(long, value_enum, value_name = "SETTING", conflicts_with_all = ClusterArgs::OPTIONS)]
     pub setting: Option<Setting>,
-    /// Send the requests to what runs instead, such as `bailey up`. What an answer does not show is said, and counts for nothing.
+    /// Send the requests to what runs instead, such as `bailey up`; with a cluster, to the address of its outer tier. What an answer does not show is said, and counts for nothing.
     #[arg(long, conflicts_with_all = ["folder", "setting"])]
     pub live: bool,
     /// With --live, connect to this address instead of what the name says; may be given several times.
@@ -40,6 +42,9 @@ pub struct TestArgs {
     /// With --live, how long to wait for each answer, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
+    /// Which cluster to ask, if one, instead of files.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// How the results are printed.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: TestFormat,
@@ -73,6 +78,9 @@ pub enum TestError {
     /// A request cannot be sent.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// The cluster cannot be asked.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The system has no runtime to give.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -83,6 +91,7 @@ impl Failure for TestError {
         match self {
             Self::Unreadable(_) | Self::NoObjects(_) => Exit::Usage,
             Self::Send(error) => error.exit(),
+            Self::Cluster(error) => error.exit(),
             Self::System(_) => Exit::Negative,
         }
     }
@@ -103,6 +112,10 @@ pub fn run(args: &TestArgs) -> Outcome {
 
 fn offline(args: &TestArgs) -> Result<Results, TestError> {
     let suite = cases::read(&args.file).map_err(Unreadable)?;
+    if args.cluster.is_asked() {
+        let folder = Folder::served(args.cluster.gather()?);
+        return Ok(Results::new("cluster", asked(&suite, &folder)));
+    }
     let paths = if args.folder.is_empty() { suite.objects(&args.file) } else { args.folder.clone() };
     if paths.is_empty() {
         return Err(TestError::NoObjects(args.file.clone()));
@@ -113,8 +126,9 @@ fn offline(args: &TestArgs) -> Result<Results, TestError> {
 
 fn live(args: &TestArgs) -> Result<Results, TestError> {
     let suite = cases::read(&args.file).map_err(Unreadable)?;
+    let fronts = if args.cluster.is_asked() { entrance::find(&args.cluster)? } else { Entrance::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(Results::new("live", runtime.block_on(live::ask(&suite, args))?))
+    Ok(Results::new("live", runtime.block_on(live::ask(&suite, args, &fronts))?))
 }
 
 fn asked(suite: &Suite, folder: &Folder) -> Vec<Tested> {

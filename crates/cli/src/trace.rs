@@ -1,8 +1,10 @@
-//! `bailey trace`: sends one real request to a running `bailey up` and prints where its time went, over both tiers.
+//! `bailey trace`: sends one real request to a running `bailey up`, or to a cluster, and prints where its time went, over both tiers.
 //!
 //! The request carries a context of our own. A tier takes such a context from a stranger for what it is, a link and not the
 //! parent, so the trace is found by that link and nobody has to be trusted for it.
 
+pub mod cluster;
+mod join;
 pub mod send;
 mod show;
 
@@ -16,6 +18,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::cluster::ClusterArgs;
 use crate::output::{self, Exit, Failure, Outcome, OutputArgs};
 use send::{Get, SendError, Url};
 
@@ -39,9 +42,12 @@ pub struct TraceArgs {
     /// Local address to connect from.
     #[arg(long, value_name = "IP")]
     pub interface: Option<IpAddr>,
-    /// Address of the page of bailey up.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:15000", env = "BAILEY_ADMIN_URL")]
-    pub admin: String,
+    /// Address of the page of bailey up [default: <http://127.0.0.1:15000>].
+    #[arg(long, value_name = "URL", env = "BAILEY_ADMIN_URL")]
+    pub admin: Option<String>,
+    /// Which cluster to send to, if one: to the outer tier's address, and again until a request is sampled.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// How long to wait for an answer, and then for the trace, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
@@ -80,6 +86,9 @@ pub enum TraceError {
         "the request was answered with {0}, but its trace did not come: does the page belong to the tier that the request was sent to?"
     )]
     NotFound(u16),
+    /// A cluster gives no trace.
+    #[error(transparent)]
+    Cluster(#[from] cluster::ClusterTraceError),
     /// The system has no runtime to give.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -93,6 +102,7 @@ impl Failure for TraceError {
         match self {
             Self::Send(error) => error.exit(),
             Self::Admin { source, .. } => source.exit(),
+            Self::Cluster(error) => error.exit(),
             Self::NotTraces { .. } | Self::NotFound(_) | Self::System(_) | Self::Output(_) => Exit::Negative,
         }
     }
@@ -105,6 +115,9 @@ struct Traced {
     status: u16,
     /// Where its time went.
     trace: Waterfall,
+    /// What of the trace could not be had, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
 }
 
 /// Sends the request and prints its trace.
@@ -116,7 +129,8 @@ pub fn run(args: &TraceArgs) -> Outcome {
 
 fn start(args: &TraceArgs) -> Result<Traced, TraceError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(trace(args))
+    runtime
+        .block_on(async { if args.cluster.is_asked() { Ok(cluster::trace(args).await?) } else { trace(args).await } })
 }
 
 async fn trace(args: &TraceArgs) -> Result<Traced, TraceError> {
@@ -124,10 +138,15 @@ async fn trace(args: &TraceArgs) -> Result<Traced, TraceError> {
     let limit = Duration::from_secs(args.timeout);
     let mut request = Get::parse(args)?;
     request.field("traceparent", &format!("00-{trace}-{span}-01"));
-    let page = Url::parse(&format!("{}/api/traces?context={trace}", args.admin.trim_end_matches('/')))?;
+    let page = Url::parse(&format!("{}/api/traces?context={trace}", admin(args).trim_end_matches('/')))?;
     let status = request.send(limit).await?.status;
     let trace = find(args, &page, status, limit).await?.ok_or(TraceError::NotFound(status))?;
-    Ok(Traced { status, trace })
+    Ok(Traced { status, trace, missing: Vec::new() })
+}
+
+/// Where the page of bailey up is.
+fn admin(args: &TraceArgs) -> &str {
+    args.admin.as_deref().unwrap_or("http://127.0.0.1:15000")
 }
 
 /// How often the page is asked.
@@ -138,7 +157,7 @@ const QUIET: u32 = 4;
 /// The trace that has to do with our context, once it is whole. Tiers hand over their spans when they are done with them, the
 /// innermost first.
 async fn find(args: &TraceArgs, page: &Url, status: u16, limit: Duration) -> Result<Option<Waterfall>, TraceError> {
-    let admin = &args.admin;
+    let admin = admin(args);
     let until = Instant::now() + limit;
     let (mut last, mut quiet) = (None::<Waterfall>, 0);
     while Instant::now() < until {
@@ -148,10 +167,10 @@ async fn find(args: &TraceArgs, page: &Url, status: u16, limit: Duration) -> Res
             let said = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
             let said = said.and_then(|said| said["error"].as_str().map(str::to_owned));
             let said = said.unwrap_or_else(|| "it is not the page of bailey up".to_owned());
-            return Err(TraceError::NotTraces { admin: admin.clone(), status: answer.status, said });
+            return Err(TraceError::NotTraces { admin: admin.to_owned(), status: answer.status, said });
         }
         let found: Vec<Waterfall> = serde_json::from_slice(&answer.body).map_err(|_| TraceError::NotTraces {
-            admin: admin.clone(),
+            admin: admin.to_owned(),
             status: answer.status,
             said: "its answer cannot be read; is it of another version?".to_owned(),
         })?;

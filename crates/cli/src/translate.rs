@@ -4,14 +4,13 @@ mod mermaid;
 
 use std::path::PathBuf;
 
-use bailey_proxy::Role;
+use bailey_proxy::describe;
 use bailey_proxy::page::graph::of::{Only, Part, graph};
 use bailey_proxy::page::graph::svg;
 use bailey_routing::{Listed, Matched};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::describe;
 use crate::folder::{Folder, OfflineTier, Setting, files};
 use crate::output::{self, Exit, Format, Outcome, OutputArgs, Report, Style, Table};
 
@@ -103,15 +102,6 @@ struct Row {
     hidden: Option<String>,
 }
 
-/// The name of a tier as it is printed.
-pub(crate) fn name_of(role: &Role) -> String {
-    match role {
-        Role::Outer { topology } => format!("outer {topology}"),
-        Role::Inner { topology, tenant } => format!("inner {topology} {tenant}"),
-        Role::Gateway { namespace, name } => format!("gateway {namespace}/{name}"),
-    }
-}
-
 impl Routes {
     fn of(folder: &Folder) -> Self {
         Self { routes: folder.tiers.iter().flat_map(rows).collect() }
@@ -127,7 +117,7 @@ fn of_host(tier: &OfflineTier, listed: &Listed<'_>) -> Vec<Row> {
     let mut hidden = listed.hidden().into_iter().peekable();
     let key = |one: &Matched<'_>| (one.route().id.clone(), one.rule_index(), one.match_index());
     let row = |one: &Matched<'_>| Row {
-        tier: name_of(&tier.role),
+        tier: describe::tier(&tier.role),
         listener: listed.listener.to_owned(),
         host: listed.pattern.to_string(),
         path: describe::path(one.route_match()),

@@ -3,6 +3,8 @@
 
 #[path = "commands/analyzing.rs"]
 mod analyzing;
+#[path = "commands/clustering.rs"]
+mod clustering;
 #[path = "commands/comparing.rs"]
 mod comparing;
 #[path = "commands/explaining.rs"]

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use bailey_http1::Fields;
-use bailey_routing::ir::{
-    BackendProtocol, HostPattern, ListenerProtocol, PathMatch, RouteMatch, UpstreamId, UpstreamKey, ValueMatch,
-};
+use bailey_routing::ir::{HostPattern, ListenerProtocol, PathMatch, RouteMatch, UpstreamId, UpstreamKey, ValueMatch};
 use bailey_routing::{Condition, Criterion, Matched, Mismatch};
 use bailey_translate::Diagnostic;
 
 use super::question::shown;
 use super::{Change, FieldChange, Related, RuleRef};
+use crate::describe;
 use crate::forward::headers::id_text;
 use crate::tier::Role;
 
@@ -50,11 +49,7 @@ pub(super) fn protocol(protocol: ListenerProtocol) -> &'static str {
 pub(super) fn upstream(id: &UpstreamId) -> (String, &'static str) {
     match id.key() {
         UpstreamKey::Service { namespace, name, port, protocol } => {
-            let spoken = match protocol {
-                BackendProtocol::Http1 => "HTTP/1.1",
-                BackendProtocol::H2c => "h2c",
-            };
-            (format!("Service {namespace}/{name} port {port}"), spoken)
+            (format!("Service {namespace}/{name} port {port}"), describe::protocol(*protocol))
         }
         UpstreamKey::Link { tenant } => (format!("inner tier of tenant {tenant}"), "link"),
     }

@@ -100,6 +100,11 @@ impl Board {
         Arc::default()
     }
 
+    /// The board of a tier that runs alone, with the traces that it keeps.
+    pub fn alone(traces: Arc<Store>) -> Arc<Self> {
+        Arc::new(Self { traces: Some(traces), ..Self::default() })
+    }
+
     /// The board of a machine that runs all tiers, with the traces that they keep.
     pub fn local(traces: Option<Arc<Store>>) -> Arc<Self> {
         Arc::new(Self { traces, local: true, ..Self::default() })

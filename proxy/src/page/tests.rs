@@ -330,3 +330,15 @@ async fn a_tier_that_ended_leaves_the_board() {
     let Content::Whole(page) = site.answer(&head).content else { panic!("it streams") };
     assert!(!String::from_utf8_lossy(&page).contains("a/web"));
 }
+
+#[test]
+fn what_a_tier_serves_from_is_data_too_and_holds_no_key() {
+    let shown = board(false, None);
+    let (status, text) = ask(&shown, "/api/configuration");
+    assert_eq!(status, StatusCode::OK);
+    let told: Vec<effective::Effective> = serde_json::from_str(&text).unwrap();
+    assert_eq!(told, [effective::Effective::of(&shown.member.role, &shown.member.current.load())]);
+    assert!(told[0].routes.iter().any(|one| one.route == "HTTPRoute a/good" && one.host == "web.example"), "{text}");
+    assert_eq!(told[0].listeners[0].port, 80);
+    assert!(!text.contains("PRIVATE KEY"));
+}

@@ -138,7 +138,7 @@ impl Bed {
 
     /// Runs a test's `work` on the node with a client of the API server.
     pub(crate) fn run<T: Send, F: Future<Output = T>>(&self, work: impl FnOnce(Kubernetes) -> F + Send) -> T {
-        let kubeconfig = self.state.join("kubeconfig");
+        let kubeconfig = self.kubeconfig();
         self.at(Place::Node, || async move { work(Kubernetes::connect(&kubeconfig).await).await })
     }
 
@@ -160,6 +160,11 @@ impl Bed {
         let mut command = Command::new(script(program)); // joins no path to one that begins at the root
         command.env("CLUSTER", &self.name);
         command
+    }
+
+    /// Where the administrator's kubeconfig is.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.state.join("kubeconfig")
     }
 
     /// The processes of the cluster's Pods whose command line has all these words, by the numbers they have here.

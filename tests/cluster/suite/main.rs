@@ -7,6 +7,7 @@
 mod addresses;
 mod bed;
 mod between;
+mod cli;
 mod definitions;
 mod faults;
 mod hostnames;
@@ -74,6 +75,10 @@ const TESTS: &[(&str, fn())] = tests![
     permissions::a_binding_that_somebody_deletes_comes_back,
     removal::what_goes_leaves_nothing_but_the_kept_volume,
     rest::nothing_is_written_at_rest,
+    cli::a_site_that_works_is_said_to_work,
+    cli::a_pods_configuration_is_shown_and_compared,
+    cli::a_permission_that_is_taken_is_named_by_check,
+    cli::a_request_is_traced_over_the_pods_of_both_tiers,
     upgrade::an_upgrade_rolls_inner_tiers_first_and_loses_no_request,
     traces::spans_of_both_tiers_make_one_trace,
     faults::any_write_may_fail_in_any_way,

@@ -7,7 +7,6 @@ use bailey_proxy::source::file::Problem;
 use bailey_translate::{Code, Diagnostic, ObjectRef, Severity};
 use serde::Serialize;
 
-use crate::folder::assumed::Assumption;
 use crate::output::{Colour, Report, Style};
 
 /// One thing to say.
@@ -33,8 +32,10 @@ pub(super) struct Place {
 /// All there is to say.
 pub(super) struct Findings {
     pub(super) all: Vec<Finding>,
-    pub(super) assumed: Vec<Assumption>,
-    files: usize,
+    /// What was taken to be there, and what could not be read, in sentences.
+    pub(super) assumed: Vec<String>,
+    /// How many files; `None` for a cluster.
+    files: Option<usize>,
     documents: usize,
 }
 
@@ -89,7 +90,7 @@ impl std::fmt::Display for Place {
 }
 
 impl Findings {
-    pub(super) fn new(all: Vec<Finding>, assumed: Vec<Assumption>, files: usize, documents: usize) -> Self {
+    pub(super) fn new(all: Vec<Finding>, assumed: Vec<String>, files: Option<usize>, documents: usize) -> Self {
         Self { all, assumed, files, documents }
     }
 
@@ -128,14 +129,14 @@ impl Report for Findings {
         for assumption in &self.assumed {
             let _ = writeln!(text, "{} {assumption}", style.paint(Colour::Dim, "note:"));
         }
+        let from = self.files.map_or_else(|| "the cluster".to_owned(), |files| number(files, "file", "files"));
         let _ = writeln!(
             text,
-            "{}, {}, {} in {} of {}",
+            "{}, {}, {} in {} of {from}",
             number(self.count(Severity::Error), "error", "errors"),
             number(self.count(Severity::Warning), "warning", "warnings"),
             number(self.count(Severity::Info), "info", "infos"),
             number(self.documents, "object", "objects"),
-            number(self.files, "file", "files"),
         );
         text
     }
@@ -176,14 +177,15 @@ struct Summary {
     warnings: usize,
     infos: usize,
     objects: usize,
-    files: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<usize>,
 }
 
 #[derive(Serialize)]
 struct Whole<'a> {
     findings: Vec<Row<'a>>,
-    /// What was taken to be there and is not among the files, in sentences.
-    assumed: Vec<String>,
+    /// What was taken to be there, and what could not be read, in sentences.
+    assumed: &'a [String],
     summary: Summary,
 }
 
@@ -211,7 +213,6 @@ impl Serialize for Findings {
             objects: self.documents,
             files: self.files,
         };
-        let assumed = self.assumed.iter().map(ToString::to_string).collect();
-        Whole { findings: self.all.iter().map(row).collect(), assumed, summary }.serialize(serializer)
+        Whole { findings: self.all.iter().map(row).collect(), assumed: &self.assumed, summary }.serialize(serializer)
     }
 }

@@ -124,7 +124,7 @@ impl Log {
         let codes: Vec<Code> =
             findings.all.iter().map(|finding| finding.code).collect::<BTreeSet<_>>().into_iter().collect();
         let note = |text: String| Notification { level: "note", message: Text { text } };
-        let notes = findings.assumed.iter().map(|assumption| note(assumption.to_string())).collect();
+        let notes = findings.assumed.iter().map(|assumption| note(assumption.clone())).collect();
         let run = Run {
             tool: Tool {
                 driver: Driver {

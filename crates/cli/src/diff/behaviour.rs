@@ -9,9 +9,8 @@ use bailey_routing::{Listed, Matched};
 use serde_json::{Value, json};
 
 use super::sample::{self, Door};
-use crate::describe;
 use crate::folder::{Folder, OfflineTier};
-use crate::translate::name_of;
+use bailey_proxy::describe;
 
 /// Something that can be asked for: tier, host, path, conditions.
 pub(super) type Key = (String, String, String, String);
@@ -66,7 +65,7 @@ impl Behaviour {
                 host @ (HostPattern::Exact(_) | HostPattern::Wildcard(_)) => format!(" for {host}"),
             };
             let text = format!("{:?} on port {}{host}{redirect}", listener.protocol, listener.port);
-            self.listeners.insert(format!("{} {}", name_of(&tier.role), listener.name), text);
+            self.listeners.insert(format!("{} {}", describe::tier(&tier.role), listener.name), text);
         }
     }
 
@@ -84,7 +83,7 @@ impl Behaviour {
             let hidden: BTreeSet<_> = listed.hidden().iter().map(|one| id(&one.behind)).collect();
             for one in listed.matches.iter().filter(|one| !hidden.contains(&id(one))) {
                 let (path, when) = (describe::path(one.route_match()), describe::conditions(one.route_match()));
-                let key = (name_of(&tier.role), listed.pattern.to_string(), path, when);
+                let key = (describe::tier(&tier.role), listed.pattern.to_string(), path, when);
                 let does = Does {
                     to: describe::targets(one.rule()),
                     effects: describe::effects(one.rule()),

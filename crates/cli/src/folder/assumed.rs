@@ -32,6 +32,17 @@ pub enum Assumption {
     Certificates,
     /// No Namespace: which of them a selector finds is not known.
     Namespaces,
+    /// Secrets of a cluster that may not be read: every certificate is taken to be there.
+    UnreadCertificates,
+    /// Namespaces of a cluster that may not be read: which of them a selector finds is not known.
+    UnreadNamespaces,
+}
+
+impl Assumption {
+    /// Whether nothing is known of certificates that are kept elsewhere.
+    pub fn of_certificates(assumed: &[Self]) -> bool {
+        assumed.iter().any(|one| matches!(one, Self::Certificates | Self::UnreadCertificates))
+    }
 }
 
 impl fmt::Display for Assumption {
@@ -52,6 +63,13 @@ impl fmt::Display for Assumption {
             Self::Certificates => {
                 f.write_str("there is no Secret among the files: every certificate is taken to exist and to be valid")
             }
+            Self::UnreadCertificates => {
+                f.write_str("Secrets may not be read: every certificate in one is taken to exist and to be valid")
+            }
+            Self::UnreadNamespaces => f.write_str(
+                "Namespaces may not be read: which of them a selector finds cannot be said, so tenants that select theirs have no \
+                 inner tier here",
+            ),
             Self::Namespaces => f.write_str(
                 "there is no Namespace among the files: which namespaces a selector finds cannot be said, so tenants that select \
                  theirs have no inner tier here",
@@ -62,8 +80,8 @@ impl fmt::Display for Assumption {
 
 /// Whether a diagnostic is about something that an assumption takes to be well.
 pub(super) fn excuses(assumed: &[Assumption], found: &Diagnostic) -> bool {
-    let certificates = assumed.contains(&Assumption::Certificates);
-    let namespaces = assumed.contains(&Assumption::Namespaces);
+    let certificates = Assumption::of_certificates(assumed);
+    let namespaces = assumed.iter().any(|one| matches!(one, Assumption::Namespaces | Assumption::UnreadNamespaces));
     // A listener that names no certificate at all has no index in its field.
     (found.code == Code::CertificateNotFound && certificates && found.field.ends_with(']'))
         || (found.code == Code::NoNamespaces && namespaces)

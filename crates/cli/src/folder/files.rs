@@ -13,6 +13,11 @@ use crate::nearest;
 pub const STDIN: &str = "-";
 const STDIN_NAME: &str = "<stdin>";
 
+/// These paths, or the current folder where none is given.
+pub fn or_here(paths: &[PathBuf]) -> Vec<PathBuf> {
+    if paths.is_empty() { vec![PathBuf::from(".")] } else { paths.to_vec() }
+}
+
 /// Whether the arguments can be read at all: a path that leads nowhere is wrong use, not a finding.
 pub fn exist(paths: &[PathBuf]) -> Result<(), Unreadable> {
     let problem = |path: &PathBuf| {

@@ -38,7 +38,7 @@ impl<'a> Sites<'a> {
     pub fn world(&self) -> World<'_> {
         let issuer = match self.folder.setting {
             Setting::Local => Some(DEVELOPMENT_CA),
-            Setting::Cluster if self.folder.assumed.contains(&Assumption::Certificates) => Some(ELSEWHERE),
+            Setting::Cluster if Assumption::of_certificates(&self.folder.assumed) => Some(ELSEWHERE),
             Setting::Cluster => None,
         };
         World {
@@ -52,6 +52,19 @@ impl<'a> Sites<'a> {
 
     /// What becomes of a request.
     pub fn explain(&self, question: &Question) -> Explanation {
-        explain(&self.world(), question)
+        let fronts = self.fronts_of(question);
+        explain(&World { fronts: &fronts, ..self.world() }, question)
+    }
+
+    /// In a cluster every topology has an address of its own, and DNS leads a host to the one that has it.
+    fn fronts_of(&self, question: &Question) -> Vec<Site> {
+        let host = question.host.trim_end_matches('.').to_ascii_lowercase();
+        let owns = |site: &&Site| {
+            let table = &site.snapshot.table;
+            let listener = table.listener_at(question.port, host.as_bytes());
+            listener.is_some_and(|listener| table.tenant_of(listener, host.as_bytes()).is_some())
+        };
+        let owner = self.fronts.iter().find(owns).filter(|_| self.folder.setting == Setting::Cluster);
+        owner.map_or_else(|| self.fronts.clone(), |owner| vec![owner.clone()])
     }
 }

@@ -47,6 +47,11 @@ impl Style {
         Self { colour: terminal && !refused && !dumb }
     }
 
+    /// What empties a terminal and begins again at its top (ECMA-48 CUP, ED).
+    pub fn clear(self) -> &'static str {
+        if self.colour { "\u{1b}[H\u{1b}[2J" } else { "" }
+    }
+
     /// The text in a colour (ECMA-48 SGR).
     pub fn paint(self, colour: Colour, text: impl AsRef<str>) -> String {
         let text = text.as_ref();

@@ -13,6 +13,7 @@ use super::cases::{Case, Suite};
 use super::check::{self, Fields, Seen, Sight};
 use super::report::Tested;
 use super::{TestArgs, TestError};
+use crate::cluster::entrance::Entrance;
 use crate::trace::send::{Answer, Get, SendError, Url, resolve};
 
 const INSIDE: &str = "an answer does not tell; ask without --live";
@@ -29,10 +30,10 @@ struct Echo {
 }
 
 /// Sends all requests, one after the other. Whoever cannot be reached at all ends it.
-pub(super) async fn ask(suite: &Suite, args: &TestArgs) -> Result<Vec<Tested>, TestError> {
+pub(super) async fn ask(suite: &Suite, args: &TestArgs, entrance: &Entrance) -> Result<Vec<Tested>, TestError> {
     let mut tested = Vec::new();
     for case in &suite.tests {
-        let (request, from) = request(case, args)?;
+        let (request, from) = request(case, args, entrance)?;
         let name = format!("{} {}", request.method, case.request.url);
         let (sight, said) = match request.send(Duration::from_secs(args.timeout)).await {
             Ok(answer) => (sight(&answer, from), String::new()),
@@ -47,7 +48,7 @@ pub(super) async fn ask(suite: &Suite, args: &TestArgs) -> Result<Vec<Tested>, T
 }
 
 /// The request, and whether it comes from where the test says.
-fn request(case: &Case, args: &TestArgs) -> Result<(Get, bool), SendError> {
+fn request(case: &Case, args: &TestArgs, entrance: &Entrance) -> Result<(Get, bool), SendError> {
     let sent = &case.request;
     let mut request = Get::new(Url::parse(&sent.url)?);
     if let Some(method) = &sent.method {
@@ -61,6 +62,7 @@ fn request(case: &Case, args: &TestArgs) -> Result<(Get, bool), SendError> {
         }
     }
     request.addresses = args.resolve.iter().map(|text| resolve(text)).collect::<Result<_, _>>()?;
+    request.addresses.extend(entrance.of(&request.url));
     request.roots.clone_from(&args.cacert);
     request.server_name.clone_from(&sent.sni);
     // Of all addresses, those of the loopback network are surely this machine's.

@@ -131,9 +131,16 @@ impl Url {
     }
 }
 
+impl Url {
+    /// The host and the port to connect to.
+    pub(crate) fn place(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+}
+
 /// A request without a body.
 pub(crate) struct Get {
-    url: Url,
+    pub(crate) url: Url,
     pub(crate) method: Method,
     pub(crate) fields: HeaderMap,
     /// Addresses instead of what names say.
@@ -202,7 +209,11 @@ impl Get {
         self.over(stream).await
     }
 
-    async fn over(self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Answer, SendError> {
+    /// Sends it over a connection that is there.
+    pub(crate) async fn over(
+        self,
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Answer, SendError> {
         let host = self.url.host.clone();
         let failed = |source| SendError::Http { host: host.clone(), source };
         let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(failed)?;

@@ -35,6 +35,9 @@ impl Report for Traced {
         if one.left_out > 0 {
             let _ = writeln!(text, "and {} more spans that were not kept", one.left_out);
         }
+        for missing in &self.missing {
+            let _ = writeln!(text, "{} {missing}", style.paint(Colour::Yellow, "missing:"));
+        }
         for row in &one.rows {
             let _ =
                 writeln!(text, "\n{} {} {}", style.paint(Colour::Cyan, shown(&row.tier)), row.kind, shown(&row.name));
@@ -109,7 +112,7 @@ mod tests {
             rows: vec![row(0, "outer", 0, 10_000), row(1, "inner", 5_000, 2_500), row(2, "inner", 9_999, 1)],
             left_out: 0,
         };
-        Traced { status: 200, trace }
+        Traced { status: 200, trace, missing: Vec::new() }
     }
 
     #[test]

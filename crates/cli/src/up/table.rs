@@ -10,7 +10,7 @@ use bailey_routing::RouteTable;
 use bailey_routing::ir::{Attachment, HostPattern, PathMatch, Route, RouteKind, Rule, Target, UpstreamKey};
 
 use super::local::Local;
-use crate::describe;
+use bailey_proxy::describe;
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

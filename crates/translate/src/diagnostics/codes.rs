@@ -2,7 +2,7 @@
 //!
 //! A code is never reused or renumbered, so that a search for it keeps finding the same answer. The first two digits
 //! are the area: 01 any object, 02 matches and rules, 03 backends, 04 filters, 05 hostnames, 06 listeners and
-//! attachment, 07 topologies, 08 certificates.
+//! attachment, 07 topologies, 08 certificates, 09 what `bailey check` finds of a cluster.
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -372,6 +372,67 @@ codes! {
         "A host is served over HTTPS, no certificate of the listener names it, and nothing orders one. Clients that ask for it are \
          refused in the handshake."
         => "give the listener a certificate that names the host";
+    "BLY0901" PermissionMissing Error NotReady:
+        "The account of the operator or of a tier lacks a permission that it needs, so it cannot see or make something."
+        => "apply the installation again (bailey generate install), or restore the role or the binding that gave it";
+    "BLY0902" PermissionsUnknown Warning NotReady:
+        "Whether the accounts of the operator and the tiers have their permissions cannot be told: you may neither ask for others \
+         nor read roles and bindings."
+        => "let somebody check who may create subjectaccessreviews, or who may list roles and bindings";
+    "BLY0903" RightMissing Error NotReady:
+        "You lack a right that installing Bailey or applying a topology needs."
+        => "ask an administrator of the cluster for it, or let one install";
+    "BLY0904" ServerTooOld Error UnsupportedValue:
+        "The API server is older than this version of Bailey supports."
+        => "use Kubernetes 1.30 or newer";
+    "BLY0905" DefinitionMissing Error NotReady:
+        "A custom resource definition is not installed, or does not serve the version that Bailey reads."
+        => "install it: the Gateway API's standard channel from its release page, Bailey's own with `bailey generate install`";
+    "BLY0906" DefinitionOutdated Warning NotReady:
+        "One of Bailey's custom resource definitions is of another release: fields of this one are dropped, or refused."
+        => "apply the installation of this release (bailey generate install)";
+    "BLY0907" AdmissionUnsupported Error UnsupportedValue:
+        "The API server does not serve `ValidatingAdmissionPolicy`, by which the operator's account is kept to what it is for."
+        => "enable the API admissionregistration.k8s.io/v1 with ValidatingAdmissionPolicy (on by default since Kubernetes 1.30)";
+    "BLY0908" NamespaceNotFound Error NotReady:
+        "A topology names a namespace that does not exist."
+        => "create the namespace, or take it out of the topology";
+    "BLY0909" StorageClassNotFound Error NotReady:
+        "Certificates are to be kept in a volume, and there is no `StorageClass` to make it: none of that name, or no default."
+        => "create the StorageClass, name another in certificates.store.volume.storageClassName, or use certificates.store.secrets";
+    "BLY0910" LoadBalancerMissing Warning NotReady:
+        "The outer tier wants a load balancer, and no Service of the cluster seems to get an address from one."
+        => "install a load balancer for the cluster, or choose spec.outer.exposure.hostPorts or a Service of type NodePort";
+    "BLY0911" PodSecurityRefuses Error NotReady:
+        "The Pod Security profile that a namespace enforces does not admit the tier's Pods: ports of nodes need `privileged`."
+        => "label the namespace pod-security.kubernetes.io/enforce=privileged, or reach the outer tier by a Service";
+    "BLY0912" OperatorNotRunning Error NotReady:
+        "The operator is not installed, or none of its Pods is ready: nothing that changes in topologies takes effect."
+        => "install it (bailey generate install), or see why its Pods are not ready";
+    "BLY0913" PodNotReady Error NotReady:
+        "A Pod of a tier or of the operator is not ready."
+        => "see what the Pod waits for: kubectl describe pod, kubectl logs";
+    "BLY0914" TopologyNotReady Error NotReady:
+        "The operator says that the topology is not in order."
+        => "do what the condition's message says";
+    "BLY0915" HostOwnedByOther Error HostnameConflict:
+        "A tenant asks for a hostname that another tenant owns. Whoever took it first keeps it."
+        => "leave the hostname to its owner, or let the owner give it up";
+    "BLY0916" HostNotResolved Warning NotReady:
+        "A hostname has no address in DNS as this machine sees it, so clients do not find it."
+        => "create a DNS record for it that leads to the outer tier";
+    "BLY0917" HostElsewhere Warning NotReady:
+        "A hostname leads to addresses that are not the outer tier's, as this machine sees DNS."
+        => "point its DNS record to the outer tier, unless something stands in front on purpose";
+    "BLY0918" ServesOther Warning NotReady:
+        "A proxy serves another configuration than the cluster's objects come to."
+        => "see by what: bailey config POD";
+    "BLY0919" ServesStale Warning NotReady:
+        "A proxy serves the last good configuration from disk, because it cannot read the API."
+        => "see why it cannot: its log and bailey config POD name the list";
+    "BLY0920" PodUnreachable Warning NotReady:
+        "What a proxy serves cannot be asked of it."
+        => "see that the Pod runs, and that you may create pods/portforward in its namespace";
 }
 
 #[cfg(test)]

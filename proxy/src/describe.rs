@@ -1,9 +1,28 @@
-//! Rules of route tables in words. Decides only spelling; what a rule does is the table's.
+//! Tiers, and the rules of their tables, in words. Decides only spelling; what a rule does is the table's.
 
 use bailey_routing::ir::{
-    Filter, HeaderEdit, PathMatch, PathRewrite, RouteMatch, Rule, RulePolicy, Target, UpstreamId, UpstreamKey,
-    ValueMatch,
+    BackendProtocol, Filter, HeaderEdit, PathMatch, PathRewrite, RouteMatch, Rule, RulePolicy, Target, UpstreamId,
+    UpstreamKey, ValueMatch,
 };
+
+use crate::tier::Role;
+
+/// The name of a tier: `outer main`, `inner main team-a`, `gateway a/web`.
+pub fn tier(role: &Role) -> String {
+    match role {
+        Role::Outer { topology } => format!("outer {topology}"),
+        Role::Inner { topology, tenant } => format!("inner {topology} {tenant}"),
+        Role::Gateway { namespace, name } => format!("gateway {namespace}/{name}"),
+    }
+}
+
+/// What a backend speaks.
+pub fn protocol(of: BackendProtocol) -> &'static str {
+    match of {
+        BackendProtocol::Http1 => "HTTP/1.1",
+        BackendProtocol::H2c => "h2c",
+    }
+}
 
 /// The path a match asks for: `/a` exactly, `/a/*` everything below it, `~expr`, `*/Method` of gRPC.
 pub fn path(of: Option<&RouteMatch>) -> String {
@@ -48,7 +67,8 @@ pub fn target(target: &Target) -> String {
     }
 }
 
-fn upstream(id: &UpstreamId) -> String {
+/// `namespace/service:port`, or the tenant whose inner tier it is.
+pub fn upstream(id: &UpstreamId) -> String {
     match id.key() {
         UpstreamKey::Service { namespace, name, port, .. } => format!("{namespace}/{name}:{port}"),
         UpstreamKey::Link { tenant } => format!("tenant {tenant}"),
@@ -122,7 +142,7 @@ fn policy(limits: &RulePolicy) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bailey_routing::ir::{Backend, BackendProtocol, Conditions, HeaderMatch, Method};
+    use bailey_routing::ir::{Backend, Conditions, HeaderMatch, Method};
 
     #[test]
     fn a_rule_is_told_in_a_line() {
