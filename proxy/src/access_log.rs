@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use bailey_http1::RequestHead;
@@ -26,12 +27,16 @@ pub use field::{Field, FieldSet};
 pub use writer::{Counts, Sink, Writer};
 
 use clock::Clock;
+use writer::Batch;
 
 #[cfg(test)]
 mod tests;
 
-/// A buffer is handed over when it has grown to this size, or at the next [`AccessLog::flush`].
-const BUFFER_BYTES: usize = 64 << 10;
+/// A buffer is handed over when it has grown to this size, or at the next [`AccessLog::flush`]. A file system takes a line for
+/// half as much in writes of this size as in writes of 32 KiB.
+const BUFFER_BYTES: usize = 256 << 10;
+/// Buffers that were written and wait for other lines.
+const SPARE_BUFFERS: usize = 2;
 /// Drafts whose memory is kept for other requests, and how much of it each may have.
 const SPARE: usize = 256;
 const SPARE_BYTES: usize = 4 << 10;
@@ -136,6 +141,9 @@ pub struct AccessLog {
     waits: Rc<Notify>,
     state: RefCell<State>,
     spare: RefCell<Vec<Vec<u8>>>,
+    /// Buffers that were written come back this way.
+    back: SyncSender<Vec<u8>>,
+    written: Receiver<Vec<u8>>,
 }
 
 struct State {
@@ -148,7 +156,8 @@ impl AccessLog {
     /// A log that hands its lines to `sink`, and tells `waits` when a first one is there to be flushed.
     pub fn new(options: Options, sink: Sink, waits: Rc<Notify>) -> Self {
         let state = State { buffer: Vec::new(), lines: 0, clock: Clock::new(options.format) };
-        Self { options, sink, waits, state: RefCell::new(state), spare: RefCell::default() }
+        let (back, written) = sync_channel(SPARE_BUFFERS);
+        Self { options, sink, waits, state: RefCell::new(state), spare: RefCell::default(), back, written }
     }
 
     /// Renders what the line of this request will say of its head.
@@ -196,8 +205,9 @@ impl AccessLog {
     }
 
     fn hand_over(&self, state: &mut State) {
-        let full = std::mem::replace(&mut state.buffer, Vec::with_capacity(BUFFER_BYTES + 1024));
-        self.sink.send(full, std::mem::take(&mut state.lines));
+        let empty = self.written.try_recv().unwrap_or_default();
+        let text = std::mem::replace(&mut state.buffer, empty);
+        self.sink.send(Batch { text, lines: std::mem::take(&mut state.lines), back: self.back.clone() });
     }
 }
 

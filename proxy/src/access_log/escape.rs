@@ -26,24 +26,34 @@ pub(super) fn text(out: &mut Vec<u8>, text: &[u8], quoting: Quoting) {
     }
 }
 
-/// Whether all of it may stand between quotes as it is. In blocks without an early end, so that each becomes a few vector
-/// instructions; the last one overlaps the one before it.
+/// Whether all of it may stand between quotes as it is. Eight bytes at a time, the last ones overlapping those before.
 fn all_plain(text: &[u8]) -> bool {
-    fn whole<const N: usize>(block: &[u8; N]) -> bool {
-        block.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+    if let Some(last) = text.last_chunk() {
+        return text.as_chunks().0.iter().all(|word| are_plain(*word)) && are_plain(*last);
     }
-    if let Some(last) = text.last_chunk::<16>() {
-        return text.as_chunks::<16>().0.iter().all(whole) && whole(last);
+    let mut word = [b' '; 8];
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            word[..4].copy_from_slice(first);
+            word[4..].copy_from_slice(last);
+        }
+        _ => text.iter().zip(&mut word).for_each(|(from, to)| *to = *from),
     }
-    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        (Some(first), Some(last)) => whole(first) && whole(last),
-        _ => text.iter().all(|byte| is_plain(*byte)),
-    }
+    are_plain(word)
 }
 
-/// Whether a byte may stand between quotes as it is.
-fn is_plain(byte: u8) -> bool {
-    (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\'
+/// Whether each byte may stand between quotes as it is: printable ASCII, but for the quote and the backslash. A byte that may
+/// not sets its own highest bit, or that of one behind it.
+fn are_plain(word: [u8; 8]) -> bool {
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    const fn below(word: u64, bound: u8) -> u64 {
+        word.wrapping_sub(all(bound)) & !word
+    }
+    let word = u64::from_ne_bytes(word);
+    let is = |byte: u8| below(word ^ all(byte), 1);
+    (word | below(word, b' ') | is(0x7f) | is(b'"') | is(b'\\')) & all(0x80) == 0
 }
 
 /// [`text`] for a path with a query: the values of secret parameters are blanked.

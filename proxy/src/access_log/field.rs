@@ -131,7 +131,8 @@ impl Line<'_> {
 /// Appends what a JSON line has from the request itself, each field after a comma.
 pub(super) fn request(out: &mut Vec<u8>, head: &RequestHead, options: &Options) {
     let mut line = Line { out, options };
-    line.field(Field::Method, |out| escaped(out, head.method.as_str().as_bytes()));
+    // A token (RFC 9110 section 5.6.2) has nothing to escape.
+    line.field(Field::Method, |out| put::quoted(out, head.method.as_str().as_bytes()));
     line.field(Field::Host, |out| escaped(out, head.host()));
     line.field(Field::Target, |out| target(out, head.target.as_bytes()));
     line.field(Field::Protocol, |out| put::quoted(out, protocol(head.version)));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-/// Buffers on their way to the writer. With 64 KiB each this bounds the memory of a log that cannot be written.
-const IN_FLIGHT: usize = 32;
+/// Buffers on their way to the writer. With 256 KiB each this bounds the memory of a log that cannot be written.
+const IN_FLIGHT: usize = 8;
 
 /// How many lines were written and lost.
 #[derive(Debug, Default)]
@@ -21,8 +21,16 @@ pub struct Counts {
 /// The way to the writer; each worker has a clone.
 #[derive(Clone)]
 pub struct Sink {
-    full: SyncSender<(Vec<u8>, u64)>,
+    full: SyncSender<Batch>,
     counts: Arc<Counts>,
+}
+
+/// Lines to be written.
+pub(super) struct Batch {
+    pub(super) text: Vec<u8>,
+    pub(super) lines: u64,
+    /// Where the memory goes afterwards, for other lines.
+    pub(super) back: SyncSender<Vec<u8>>,
 }
 
 /// The writer thread. It ends, with everything written, when the last [`Sink`] is gone.
@@ -32,11 +40,11 @@ pub struct Writer {
 }
 
 impl Sink {
-    pub(super) fn send(&self, buffer: Vec<u8>, lines: u64) {
-        match self.full.try_send((buffer, lines)) {
+    pub(super) fn send(&self, batch: Batch) {
+        match self.full.try_send(batch) {
             Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.counts.dropped.fetch_add(lines, Ordering::Relaxed);
+            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => {
+                self.counts.dropped.fetch_add(batch.lines, Ordering::Relaxed);
             }
         }
     }
@@ -67,10 +75,13 @@ impl Writer {
     }
 }
 
-fn write_all(incoming: &Receiver<(Vec<u8>, u64)>, mut to: impl Write, counts: &Counts) {
+fn write_all(incoming: &Receiver<Batch>, mut to: impl Write, counts: &Counts) {
     let mut well = true;
-    while let Ok((buffer, lines)) = incoming.recv() {
-        let written = to.write_all(&buffer).and_then(|()| to.flush());
+    while let Ok(Batch { mut text, lines, back }) = incoming.recv() {
+        let written = to.write_all(&text).and_then(|()| to.flush());
+        text.clear();
+        // A worker that has enough of them, or is gone, needs this one no more.
+        let _ = back.try_send(text);
         // Once when it begins: whoever cannot write a log need not be told with every line.
         if let Err(error) = &written
             && well
