@@ -111,11 +111,6 @@ impl Hold {
     pub(super) fn serve(&self, certificates: ByName) {
         self.certificates.store(Arc::new(certificates));
     }
-
-    /// Whether a name has a certificate here.
-    pub fn has(&self, host: &str) -> bool {
-        self.certificates.load().contains_key(host)
-    }
 }
 
 impl CertificateIssuer for Hold {
