@@ -5,6 +5,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 CRATES := bailey-crds bailey-http1 bailey-link bailey-acme bailey-routing bailey-translate bailey-kit bailey-operator bailey-proxy bailey
 FUZZ_SECONDS ?= 60
+# One choice of packages and features for all that runs unoptimised: another one would compile every crate again.
+TOGETHER := --workspace --all-features
 # Pages of docs/ that `bailey generate` prints.
 PAGES := access-log cli diagnostics metrics
 
@@ -33,14 +35,14 @@ release: setup ## Build bailey (also as kubectl-bailey) and bailey-proxy optimis
 ##@ Check
 .PHONY: test
 test: setup ## Run every test but the slow ones
-	$(CARGO) test --workspace --all-features --quiet
+	$(CARGO) test $(TOGETHER) --quiet
 
 .PHONY: check
 check: setup fmt-check lint alone law generated ## What must be clean in every commit
 
 .PHONY: slow
 slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and restarts, 1 GiB bodies in bounded memory, explanations
-	BAILEY_PROPERTY_CASES=400 $(CARGO) test --workspace --all-features --test explain agreement
+	BAILEY_PROPERTY_CASES=400 $(CARGO) test $(TOGETHER) --test explain agreement
 	images/build quick
 	BAILEY_PROXY=$(CURDIR)/target/x86_64-unknown-linux-gnu/quick/bailey-proxy $(CARGO) test --profile quick --package bailey-tests --test slow -- --ignored --test-threads=1
 
@@ -50,7 +52,7 @@ h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public po
 
 .PHONY: acme
 acme: setup ## Certificates by ACME from Pebble, which is built from Go modules
-	BAILEY_ACME_PROGRAMS="$$(tests/cluster/build acme)" $(CARGO) test --package bailey --test acme -- --ignored --test-threads=1
+	BAILEY_ACME_PROGRAMS="$$(tests/cluster/build acme)" $(CARGO) test $(TOGETHER) --test acme -- --ignored --test-threads=1
 
 .PHONY: page
 page: setup ## The page on the admin port in a headless Chromium (needs Node.js)
@@ -82,22 +84,26 @@ alone: ## Check that each crate compiles by itself, so that each Cargo.toml is s
 
 .PHONY: law
 law: ## The dependency law of docs/architecture.md
-	$(CARGO) test --quiet --package bailey-tests --test dependency_law
+	$(CARGO) test $(TOGETHER) --quiet --test dependency_law
 
 .PHONY: generated
-generated: ## Fail when a generated file is out of date
-	$(CARGO) run --quiet --package bailey-crds --bin crdgen -- --check
-	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(CARGO) run --quiet --package bailey -- generate install --out "$$folder" \
+generated: generators ## Fail when a generated file is out of date
+	target/debug/crdgen --check
+	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && target/debug/bailey generate install --out "$$folder" \
 	  && for file in $$(cd "$$folder" && find . -type f); do \
 	    diff "$$folder/$$file" "$$file" >/dev/null || { echo "$$file is out of date; run make manifests"; exit 1; }; done
-	@for page in $(PAGES); do $(CARGO) run --quiet --package bailey -- generate $$page | diff - docs/$$page.md \
+	@for page in $(PAGES); do target/debug/bailey generate $$page | diff - docs/$$page.md \
 	  || { echo "docs/$$page.md is out of date; run make manifests"; exit 1; }; done
 
 .PHONY: manifests
-manifests: ## Write the generated files again
-	$(CARGO) run --quiet --package bailey-crds --bin crdgen
-	$(CARGO) run --quiet --package bailey -- generate install --out .
-	@for page in $(PAGES); do $(CARGO) run --quiet --package bailey -- generate $$page > docs/$$page.md; done
+manifests: generators ## Write the generated files again
+	target/debug/crdgen
+	target/debug/bailey generate install --out .
+	@for page in $(PAGES); do target/debug/bailey generate $$page > docs/$$page.md; done
+
+.PHONY: generators
+generators:
+	$(CARGO) build $(TOGETHER) --quiet --bin bailey --bin crdgen
 
 .PHONY: golden
 golden: ## Rewrite the golden outputs under tests/golden (look at the diff)
@@ -133,8 +139,8 @@ cluster-down: ## End it and leave nothing
 .PHONY: cluster-test
 cluster-test: setup ## Bailey on a real Kubernetes, from a client with its own address (needs root); CLUSTER=NAME uses one that runs
 	images/build quick
-	$(CARGO) build --workspace --all-features --bin bailey
-	$(CARGO) test --workspace --all-features --test cluster -- --ignored $(TEST)
+	$(CARGO) build $(TOGETHER) --bin bailey
+	$(CARGO) test $(TOGETHER) --test cluster -- --ignored $(TEST)
 
 ##@ Measure
 .PHONY: bench
