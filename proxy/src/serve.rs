@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bailey_crds::IngressTopology;
 use bailey_kit::signal::{self, Hangups};
-use bailey_translate::{Diagnostic, Object, Objects, Severity, local_notes};
+use bailey_translate::{Diagnostic, LocalCertificates, Object, Objects, Severity, local_notes};
 use serde_json::Value;
 
 use crate::args::{Args, OptionsError};
@@ -207,7 +207,7 @@ impl Config {
     /// What is wrong with the objects, with lines.
     fn diagnostics(&self, applied: &Applied) -> Vec<Diagnostic> {
         let topologies = self.objects.all::<IngressTopology>();
-        let notes = topologies.flat_map(|(_, entry)| local_notes(entry));
+        let notes = topologies.flat_map(|(_, entry)| local_notes(entry, LocalCertificates::AtHand));
         let located = applied.diagnostics.iter().cloned().chain(notes).map(|mut diagnostic| {
             diagnostic.location = self.documents.iter().find_map(|d| d.locate(&diagnostic)).or(diagnostic.location);
             diagnostic

@@ -42,9 +42,11 @@ fn certificates_come_stay_and_are_not_ordered_again(challenge: &'static str) {
     again.kill();
 }
 
-/// Everything is logged, down to the traces; no key and no token is in it.
+/// Everything is logged, down to the traces; no key and no token is in it, and nothing wrong about what has no effect.
 fn assert_nothing_leaks(site: &Site, tokens: &[String], log: &str) {
     assert!(log.contains("a certificate is live"), "the log is that of a driver at work: {log}");
+    assert!(log.contains("store has no effect on one machine"), "notes are in it: {log}");
+    assert!(!log.contains("acme has no effect"), "what is heeded has an effect: {log}");
     let keys = site.keys();
     assert!(keys.len() >= 4, "three certificates and an account: {}", keys.len());
     for secret in keys.iter().chain(tokens) {

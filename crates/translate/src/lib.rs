@@ -34,5 +34,5 @@ pub use diagnostics::{Code, Diagnostic, Location, ObjectRef, Reason, Severity};
 pub use gateway::{CONTROLLER, ListenerStatus};
 pub use objects::{Entry, Key, Kind, Object, ObjectError, Objects, Set};
 pub use routes::ParentStatus;
-pub use topology::{Resolved, local_notes, resolve};
+pub use topology::{LocalCertificates, Resolved, local_notes, resolve};
 pub use translation::{Options, Scope, Translation, translate};

@@ -20,7 +20,7 @@ use crate::names;
 use crate::objects::{Entry, Objects};
 use tenants::Settled;
 
-pub use notes::local_notes;
+pub use notes::{LocalCertificates, local_notes};
 
 /// Port of the link on every inner tier.
 const LINK_PORT: u16 = 8443;

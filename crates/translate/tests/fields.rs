@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use bailey_crds::IngressTopology;
-use bailey_translate::{Object, Objects, local_notes};
+use bailey_translate::{LocalCertificates, Object, Objects, local_notes};
 use serde_json::{Value, json};
 
 /// Fields, everything below them included, and the test that fails without their effect.
@@ -184,7 +184,11 @@ fn with(field: &str, value: Value) -> Objects {
 }
 
 fn notes(objects: &Objects) -> Vec<String> {
-    let notes = local_notes(objects.get::<IngressTopology>("", "main").unwrap());
+    notes_where(objects, LocalCertificates::AtHand)
+}
+
+fn notes_where(objects: &Objects, certificates: LocalCertificates) -> Vec<String> {
+    let notes = local_notes(objects.get::<IngressTopology>("", "main").unwrap(), certificates);
     notes.into_iter().map(|note| note.field.replace("[0]", "[]")).collect()
 }
 
@@ -207,4 +211,16 @@ fn limits_that_have_an_effect_are_not_reported() {
         let found = notes(&with(&format!("spec.{tier}.limits"), json!({"upstream": {"connectSeconds": 5}})));
         assert_eq!(found, Vec::<String>::new(), "{tier}");
     }
+}
+
+#[test]
+fn what_an_order_of_certificates_heeds_is_not_reported_where_they_are_ordered() {
+    let ordered = |field, value| notes_where(&with(field, value), LocalCertificates::Ordered);
+    let mut acme = json!({"directory": "letsencrypt", "challenge": {"http01": {}}});
+    assert_eq!(ordered("spec.outer.acme", acme.clone()), ["spec.outer.certificates.store"]);
+    assert_eq!(ordered("spec.tenants[].limits.certificates", json!(5)), Vec::<String>::new());
+    acme["caBundleRef"] = json!({"name": "roots", "key": "ca.crt"});
+    let roots = ["spec.outer.certificates.store", "spec.outer.acme.caBundleRef"];
+    assert_eq!(ordered("spec.outer.acme", acme), roots);
+    assert_eq!(ordered("spec.outer.replicas", json!(2)), ["spec.outer.replicas"]);
 }

@@ -15,7 +15,7 @@ use bailey_proxy::source::file::Problem;
 use bailey_proxy::telemetry::{Everything, TracingOptions};
 use bailey_proxy::tier::{DrainTimes, LogTarget, Role, StartError, Tier, TierHandle, TierOptions};
 use bailey_proxy::tls::public::CertificateIssuer;
-use bailey_translate::{Diagnostic, Objects, Severity};
+use bailey_translate::{Diagnostic, LocalCertificates, Objects, Severity};
 use rustls_pki_types::CertificateDer;
 
 use super::authority::{Authority, AuthorityError};
@@ -193,7 +193,7 @@ impl Local {
         for (inner, tier) in &self.inners {
             StandIn::of_link(inner, link_address(tier)).insert_into(&mut objects);
         }
-        let mut diagnostics = notes::of(&objects);
+        let mut diagnostics = notes::of(&objects, self.certificates());
         for (_, tier) in &self.inners {
             diagnostics.append(&mut tier.apply(&objects).diagnostics);
         }
@@ -277,6 +277,10 @@ impl Local {
             self.fronts.push((role, tier));
         }
         Ok(diagnostics)
+    }
+
+    fn certificates(&self) -> LocalCertificates {
+        if self.options.acme.is_some() { LocalCertificates::Ordered } else { LocalCertificates::AtHand }
     }
 
     /// What an outer tier answers with whose certificates are ordered.

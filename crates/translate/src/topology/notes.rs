@@ -15,6 +15,18 @@ const CLIENTS: &str =
 const APPLICATIONS: &str =
     "has no effect on the outer tier, which knows no applications; set it under spec.inner.limits";
 
+/// What is said of the roots in place of a note on all of `acme`.
+const ROOTS: &str = "has no effect on one machine; name a file with the roots by --acme-ca";
+
+/// Where the certificates of a topology come from whose tiers are processes of one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalCertificates {
+    /// They are given, or made by the development CA.
+    AtHand,
+    /// They are ordered from an ACME authority, as `spec.outer.acme` says.
+    Ordered,
+}
+
 /// Each field, with `[]` for every entry of a list, and why nothing follows from it. Everything below it is meant too.
 const NO_EFFECT: [(&str, &str); 21] = [
     ("spec.outer.replicas", CLUSTER),
@@ -40,11 +52,18 @@ const NO_EFFECT: [(&str, &str); 21] = [
     ("spec.tenants[].limits.certificates", CLUSTER),
 ];
 
+/// What has an effect as soon as certificates are ordered.
+const FOR_ORDERS: [&str; 2] = ["spec.outer.acme", "spec.tenants[].limits.certificates"];
+/// What has none even then.
+const NOT_FOR_ORDERS: (&str, &str) = ("spec.outer.acme.caBundleRef", ROOTS);
+
 /// One note for each field that is set and has no effect where the tiers run as processes of one machine.
-pub fn local_notes(topology: &Entry<IngressTopology>) -> Vec<Diagnostic> {
+pub fn local_notes(topology: &Entry<IngressTopology>, certificates: LocalCertificates) -> Vec<Diagnostic> {
+    let ordered = certificates == LocalCertificates::Ordered;
+    let fields = NO_EFFECT.into_iter().filter(|(path, _)| !(ordered && FOR_ORDERS.contains(path)));
     let object = serde_json::to_value(&*topology.object).unwrap_or_default();
     let mut notes = Vec::new();
-    for (path, why) in NO_EFFECT {
+    for (path, why) in fields.chain(ordered.then_some(NOT_FOR_ORDERS)) {
         find(&object, "", path, &mut |field, value| {
             if !is_default(field, value) {
                 let message = format!("{} {why}", field.rsplit('.').next().unwrap_or_default());

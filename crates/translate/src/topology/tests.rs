@@ -3,7 +3,7 @@
 use bailey_crds::{IngressTopology, Role, TierConfig, TierProtocol};
 use serde_json::{Value, json};
 
-use super::{local_notes, resolve};
+use super::{LocalCertificates, local_notes, resolve};
 use crate::diagnostics::{Code, Reason};
 use crate::objects::{Object, Objects};
 use crate::translation::{Options, Scope, translate};
@@ -106,7 +106,7 @@ fn what_is_made_is_what_the_definitions_allow() {
 #[test]
 fn fields_for_a_cluster_are_noted_on_one_machine() {
     let objects = two_tenants();
-    let notes = local_notes(objects.get::<IngressTopology>("", "main").unwrap());
+    let notes = local_notes(objects.get::<IngressTopology>("", "main").unwrap(), LocalCertificates::AtHand);
     let fields: Vec<_> = notes.iter().map(|note| note.field.as_str()).collect();
     assert_eq!(fields, ["spec.outer.certificates.store", "spec.tenants[1].inner"]);
 }
