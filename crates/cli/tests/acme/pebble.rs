@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,10 +23,14 @@ pub(crate) struct Pebble {
     management: u16,
 }
 
-/// Ports of loopback that nobody listens on.
+/// Ports of loopback that nobody listens on, each given once: below those that the system gives to connections, or one of these could
+/// take a port between this look and the start of the program that it is for.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    held.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let next =
+        || 10_000 + (std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Relaxed)) % 20_000) as u16;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(next).filter(is_free).take(count).collect()
 }
 
 impl Pebble {
