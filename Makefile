@@ -44,7 +44,7 @@ check: setup fmt-check lint alone law generated ## What must be clean in every c
 slow: setup h2spec ## Slower suites: h2spec, no request lost under edits and restarts, 1 GiB bodies in bounded memory, explanations
 	BAILEY_PROPERTY_CASES=400 $(CARGO) test $(TOGETHER) --test explain agreement
 	images/build quick
-	BAILEY_PROXY=$(CURDIR)/target/x86_64-unknown-linux-gnu/quick/bailey-proxy $(CARGO) test --profile quick --package bailey-tests --test slow -- --ignored --test-threads=1
+	BAILEY_PROXY=$(CURDIR)/target/x86_64-unknown-linux-gnu/quick/bailey-proxy $(CARGO) test $(TOGETHER) --test slow -- --ignored --test-threads=1
 
 .PHONY: h2spec
 h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public port

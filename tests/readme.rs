@@ -1,7 +1,7 @@
 //! The README's commands exist and do what it says. `make demo` and `bailey up` are held by the samples' tests; the others run here.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> &'static Path {
@@ -34,12 +34,24 @@ fn every_make_target_is_there() {
     }
 }
 
+/// Builds the programs with the features that this test was built with, so that they are there already: `cargo run` would compile every crate
+/// again for those of one package. That each package compiles alone is held by `make alone`.
+fn built() -> PathBuf {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--workspace", "--all-features", "--bin", "bailey", "--bin", "bailey-proxy"]);
+    assert!(cargo.current_dir(root()).status().unwrap().success());
+    // This program is target/PROFILE/deps/readme-HASH.
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
+}
+
 #[test]
 fn every_command_that_ends_by_itself_succeeds() {
+    let programs = built();
     let mut ran = 0;
     for command in commands().iter().filter(|c| c.starts_with("cargo run") && !c.contains(" up ")) {
-        let mut words = command.split(' ');
-        let output = Command::new(words.next().unwrap()).args(words).current_dir(root()).output().unwrap();
+        let (package, arguments) = command.strip_prefix("cargo run --package ").unwrap().split_once(" -- ").unwrap();
+        let output = Command::new(programs.join(package)).args(arguments.split(' ')).current_dir(root()).output();
+        let output = output.unwrap_or_else(|error| panic!("{command}: {error}"));
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stdout.is_empty(), "{command} printed nothing");
         ran += 1;

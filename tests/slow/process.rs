@@ -12,7 +12,7 @@ pub(crate) struct Process {
     log: Arc<Mutex<String>>,
 }
 
-/// The program, built once with the profile that the suite is run with.
+/// The program: the one that `make slow` names, or else one that is built once. It is optimised, whatever this suite is.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
