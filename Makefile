@@ -7,6 +7,8 @@ CRATES := bailey-crds bailey-http1 bailey-link bailey-acme bailey-routing bailey
 FUZZ_SECONDS ?= 60
 # One choice of packages and features for all that runs unoptimised: another one would compile every crate again.
 TOGETHER := --workspace --all-features
+# With a test among what is built, crates get the features that tests ask of them too, and are those of `make test`.
+AS_TESTED := --test dependency_law
 # Pages of docs/ that `bailey generate` prints.
 PAGES := access-log cli diagnostics metrics
 
@@ -103,7 +105,7 @@ manifests: generators ## Write the generated files again
 
 .PHONY: generators
 generators:
-	$(CARGO) build $(TOGETHER) --quiet --bin bailey --bin crdgen
+	$(CARGO) build $(TOGETHER) $(AS_TESTED) --quiet --bin bailey --bin crdgen
 
 .PHONY: golden
 golden: ## Rewrite the golden outputs under tests/golden (look at the diff)
@@ -139,7 +141,7 @@ cluster-down: ## End it and leave nothing
 .PHONY: cluster-test
 cluster-test: setup ## Bailey on a real Kubernetes, from a client with its own address (needs root); CLUSTER=NAME uses one that runs
 	images/build quick
-	$(CARGO) build $(TOGETHER) --bin bailey
+	$(CARGO) build $(TOGETHER) $(AS_TESTED) --bin bailey
 	$(CARGO) test $(TOGETHER) --test cluster -- --ignored $(TEST)
 
 ##@ Measure

@@ -39,6 +39,7 @@ fn every_make_target_is_there() {
 fn built() -> PathBuf {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--workspace", "--all-features", "--bin", "bailey", "--bin", "bailey-proxy"]);
+    cargo.args(["--test", "readme"]); // for the features that tests ask of crates
     assert!(cargo.current_dir(root()).status().unwrap().success());
     // This program is target/PROFILE/deps/readme-HASH.
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
