@@ -49,7 +49,7 @@ pub const MAX_TOPOLOGY_NAME: usize = 40;
     printcolumn(name = "Tiers", type_ = "string", json_path = ".status.tiersReady", description = "Tiers that are ready, of those wanted"),
     printcolumn(name = "Hosts", type_ = "integer", json_path = ".status.hostnames", description = "Hostnames that are owned"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.addresses[0].value"),
-    printcolumn(name = "Cert expiry", type_ = "date", json_path = ".status.nextExpiry", description = "When the first certificate ends"),
+    printcolumn(name = "Cert expiry", type_ = "string", json_path = ".status.nextExpiry", description = "When the first certificate ends"),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#, priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")

@@ -117,8 +117,11 @@ pub async fn apply(
             Ok(()) => delete(cluster, key, object).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = deleted {
-            outcome.problems.push(problem(&format!("cannot delete {key}"), &error));
+        match deleted {
+            Ok(()) => {}
+            // Another object has the name by now; the next look decides.
+            Err(error) if is_conflict(&error) => waiting = true,
+            Err(error) => outcome.problems.push(problem(&format!("cannot delete {key}"), &error)),
         }
         memory.written.remove(key);
     }
@@ -258,7 +261,7 @@ async fn delete(cluster: &Cluster, key: &ChildKey, object: &DynamicObject) -> Re
     cluster.metrics.wrote(key.child.kind(), answer.is_ok());
     match answer {
         Ok(_) => Ok(()),
-        Err(error) if is_missing(&error) || is_conflict(&error) => Ok(()),
+        Err(error) if is_missing(&error) => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -11,7 +11,7 @@ use kube::core::ApiResource;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::apply::Cluster;
-use crate::failure::{is_conflict, is_missing, problem};
+use crate::failure::{is_missing, is_taken, problem};
 use crate::labels::{self, MANAGER};
 use crate::ledger::{Decision, HOLD, Held, Wish};
 use crate::observe::World;
@@ -105,7 +105,7 @@ pub async fn carry_out(
             None => {
                 let answer = create(cluster, namespace, &wanted).await;
                 // Somebody was faster: the watch will say who.
-                let answer = answer.or_else(|error| if is_conflict(&error) { Ok(()) } else { Err(error) });
+                let answer = answer.or_else(|error| if is_taken(&error) { Ok(()) } else { Err(error) });
                 note(format!("cannot take {}", resolved.spec.hostname), answer);
             }
         }

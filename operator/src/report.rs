@@ -1,6 +1,10 @@
 //! Writes the status of a topology when it differs, and an Event when a condition's state does.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bailey_crds::IngressTopology;
+use bailey_crds::conditions::Reason;
 use bailey_crds::topology::TopologyStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, Patch, PatchParams};
@@ -14,19 +18,24 @@ use crate::metrics::Metrics;
 pub const MANAGER: &str = "bailey-operator-status";
 /// The longest note of an Event.
 const LONGEST_NOTE: usize = 1000;
+/// Notes that are remembered, so that one that comes again is counted in its Event.
+const NOTES: usize = 256;
 
 /// Reports about topologies.
 pub struct Reporter {
     api: Api<IngressTopology>,
-    events: Recorder,
-    metrics: std::sync::Arc<Metrics>,
+    client: Client,
+    source: Source,
+    /// A recorder keeps the first note of all Events of one reason for some minutes, so each note has its own. The last used is last.
+    notes: Mutex<VecDeque<(String, Recorder)>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Reporter {
     /// One that reports as the replica `instance`.
-    pub fn new(client: Client, instance: String, metrics: std::sync::Arc<Metrics>) -> Self {
+    pub fn new(client: Client, instance: String, metrics: Arc<Metrics>) -> Self {
         let source = Source { controller: crate::labels::MANAGER.to_owned(), instance: Some(instance) };
-        Self { api: Api::all(client.clone()), events: Recorder::new(client, source), metrics }
+        Self { api: Api::all(client.clone()), client, source, notes: Mutex::default(), metrics }
     }
 
     /// Writes `status` unless the object has it already.
@@ -69,21 +78,63 @@ impl Reporter {
             "{}",
             condition.message
         );
+        let note: String = condition.message.chars().take(LONGEST_NOTE).collect();
+        let recorder = self.recorder(&note);
         let event = Event {
             type_: if good { EventType::Normal } else { EventType::Warning },
             reason: if good { condition.type_.clone() } else { condition.reason.clone() },
-            note: Some(condition.message.chars().take(LONGEST_NOTE).collect()),
+            note: Some(note),
             action: condition.type_.clone(),
             secondary: None,
         };
-        if let Err(error) = self.events.publish(&event, &topology.object_ref(&())).await {
+        if let Err(error) = recorder.publish(&event, &topology.object_ref(&())).await {
             tracing::warn!("an Event cannot be written: {error}");
         }
     }
 }
 
-/// Another state, or another reason for the same bad one.
+impl Reporter {
+    fn recorder(&self, note: &str) -> Recorder {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = notes.iter().position(|(known, _)| known == note).and_then(|at| notes.remove(at));
+        let (_, recorder) =
+            known.unwrap_or_else(|| (note.to_owned(), Recorder::new(self.client.clone(), self.source.clone())));
+        if notes.len() == NOTES {
+            notes.pop_front();
+        }
+        notes.push_back((note.to_owned(), recorder.clone()));
+        recorder
+    }
+}
+
+/// Another state, another reason for the same bad one, or another permission that is missing.
 fn changed(previous: &TopologyStatus, condition: &Condition) -> bool {
     let before = previous.conditions.iter().find(|one| one.type_ == condition.type_);
-    before.is_none_or(|before| before.status != condition.status || before.reason != condition.reason)
+    before.is_none_or(|before| {
+        let other = before.status != condition.status || before.reason != condition.reason;
+        other || (condition.reason == Reason::PermissionMissing.as_str() && before.message != condition.message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(reason: Reason, message: &str) -> Condition {
+        serde_json::from_value(json!({
+            "type": "Programmed", "status": "False", "reason": reason.as_str(), "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_change_of_words_is_told_of_permissions_only() {
+        let told = |reason, before: &str, now: &str| {
+            let previous = TopologyStatus { conditions: vec![condition(reason, before)], ..TopologyStatus::default() };
+            changed(&previous, &condition(reason, now))
+        };
+        assert!(told(Reason::PermissionMissing, "a may not list", "a may not watch"));
+        assert!(!told(Reason::PermissionMissing, "a may not list", "a may not list"));
+        assert!(!told(Reason::ProxiesNotReady, "0 of 2", "1 of 2"));
+    }
 }

@@ -80,6 +80,8 @@ pub enum Fate {
     BackendInvalid,
     /// The backend has no endpoint that could be asked.
     NoEndpoint,
+    /// The tenant's inner tier has no proxy that is ready.
+    TierNotReady,
     /// The tenant is suspended.
     TenantSuspended,
     /// The tenant has as many requests in flight as it may.

@@ -58,6 +58,7 @@ pub const fn answer(fate: Fate) -> Answer {
         Fate::BackendUnresolved => row(503, L::WARN, "backend_unresolved", "proxy_configuration_error", "the backend of the route does not exist or may not be used"),
         Fate::BackendInvalid => row(500, L::WARN, "backend_invalid", "proxy_configuration_error", "the backend of the route does not exist or may not be used"),
         Fate::NoEndpoint => later(1, row(503, L::WARN, "no_endpoint", "destination_unavailable", "the backend has no endpoint that is ready")),
+        Fate::TierNotReady => later(1, row(503, L::WARN, "tier_not_ready", "destination_unavailable", "no proxy of this site's tier is ready: none runs, or they cannot load its routes")),
         // Nobody knows when a suspension ends; an hour keeps clients and crawlers from asking all the time.
         Fate::TenantSuspended => later(3600, row(503, L::INFO, "tenant_suspended", "http_request_denied", "this site is suspended")),
         Fate::TenantBusy => later(1, row(503, L::WARN, "tenant_busy", "connection_limit_reached", "too many requests to this site are in progress")),

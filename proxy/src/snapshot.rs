@@ -25,7 +25,7 @@ mod tests;
 pub struct Snapshot {
     /// Counts the snapshots of this process, from 1; 0 is the empty one before the first.
     pub generation: u64,
-    /// Equal content has an equal digest, in every process of a release.
+    /// Equal configuration has an equal digest, in every process of a release. Endpoints make no difference: they come and go with Pods.
     pub digest: u128,
     /// Listeners, hosts, routes, upstreams, tenants.
     pub table: RouteTable,
@@ -56,7 +56,8 @@ pub fn build(objects: &Objects, scope: &Scope, options: Options, previous: &Snap
     let certificates = Certificates::load(objects, &table, &previous.certificates, &mut diagnostics);
     let settings = Settings::read(objects, scope);
     let digest = digest_of(&table, &certificates, &settings);
-    if previous.generation > 0 && previous.digest == digest {
+    let same = previous.digest == digest && previous.table.digest() == table.digest();
+    if previous.generation > 0 && same {
         return Built { snapshot: None, diagnostics };
     }
     let generation = previous.generation + 1;
@@ -67,7 +68,7 @@ fn digest_of(table: &RouteTable, certificates: &Certificates, settings: &Setting
     // Fixed keys, so that every process gets the same.
     let mut hasher = DefaultHasher::new();
     (certificates.digest(), settings).hash(&mut hasher);
-    table.digest() ^ u128::from(hasher.finish())
+    table.configuration() ^ u128::from(hasher.finish())
 }
 
 /// The names that may be asked for on one port, for the TLS handshake.

@@ -22,6 +22,20 @@ init_of() { # NAME
   cat "$state/init"
 }
 
+# A folder comes with its lock held and goes with it free, each in one step as the others see it: whoever makes or removes one holds this lock.
+one_at_a_time() {
+  exec 8>"$clusters/.lock"
+  flock 8
+}
+next_one() { exec 8>&-; }
+
+# Removes a cluster unless it runs, or another of its name does by now.
+clean_dead() { # STATE
+  one_at_a_time
+  [ ! -d "$1" ] || alive "$1" || clean "$1"
+  next_one
+}
+
 # Removes what a cluster that has ended left outside its namespaces: its cgroups and its folder.
 clean() { # STATE
   local group

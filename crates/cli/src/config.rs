@@ -179,11 +179,14 @@ async fn should_serve(
 
 fn standing(served: &Effective, should: Result<Effective, Vec<String>>, secrets: Vec<String>) -> Standing {
     let should = match should {
-        Ok(should) if should.digest == served.digest => return Standing::Current,
         Ok(should) => should,
         Err(because) => return Standing::Unknown { because },
     };
     let differences = Differences::between(served, &should, secrets.is_empty());
+    // Endpoints are not in the digest.
+    if differences.is_empty() && should.digest == served.digest {
+        return Standing::Current;
+    }
     if differences.is_empty() && !secrets.is_empty() {
         return Standing::Unknown { because: secrets };
     }

@@ -66,21 +66,21 @@ impl RouteTable {
     }
 
     fn put_upstream(&mut self, id: &UpstreamId, upstream: Option<Arc<Upstream>>) {
-        self.sum = self.sum.wrapping_add(upstream.as_ref().map_or(0, |u| share(1, &**u)));
+        self.upstreams_sum = self.upstreams_sum.wrapping_add(upstream.as_deref().map_or(0, share));
         let old = self.upstreams.put(id.hash64(), |u| u.id == *id, upstream);
-        self.sum = self.sum.wrapping_sub(old.map_or(0, |u| share(1, &*u)));
+        self.upstreams_sum = self.upstreams_sum.wrapping_sub(old.as_deref().map_or(0, share));
     }
 
     fn put_routes(&mut self, routes: BTreeMap<RouteId, Option<Arc<Route>>>) {
         let mut added: BTreeMap<(Arc<str>, HostPattern), Vec<Arc<Route>>> = BTreeMap::new();
         let changed: BTreeSet<RouteId> = routes.keys().cloned().collect();
         for (id, route) in routes {
-            self.sum = self.sum.wrapping_add(route.as_ref().map_or(0, |r| share(0, &**r)));
+            self.routes_sum = self.routes_sum.wrapping_add(route.as_deref().map_or(0, share));
             for key in route.iter().flat_map(|route| places(route)) {
                 added.entry(key).or_default().extend(route.clone());
             }
             if let Some(old) = self.routes.put(hash_of(&id), |r| r.id == id, route) {
-                self.sum = self.sum.wrapping_sub(share(0, &*old));
+                self.routes_sum = self.routes_sum.wrapping_sub(share(&*old));
                 places(&old).for_each(|key| added.entry(key).or_default().extend(None));
             }
         }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 use crate::find::Matched;
-use crate::ir::{Filter, HeaderEdit, Invalid, Mirror, Rewrite, Rule, RulePolicy, Scheme, Target, Upstream};
+use crate::ir::{Filter, HeaderEdit, Invalid, Mirror, Rewrite, Rule, RulePolicy, Scheme, Target, Upstream, UpstreamKey};
 use crate::request::RequestView;
 use crate::table::RouteTable;
 
@@ -68,6 +68,8 @@ pub enum Cause<'t> {
     UnknownUpstream,
     /// The upstream has no ready endpoint.
     NoEndpoints,
+    /// The tenant's inner tier has none.
+    NoTier,
     /// The tenant is suspended.
     Suspended,
 }
@@ -196,7 +198,8 @@ impl<'t, R: RequestView> Planner<'t, '_, R> {
         };
         let upstream = self.table.upstream(id).ok_or_else(|| stop(500, Cause::UnknownUpstream))?;
         if upstream.endpoints.is_empty() {
-            return Err(stop(503, Cause::NoEndpoints));
+            let is_link = matches!(id.key(), UpstreamKey::Link { .. });
+            return Err(stop(503, if is_link { Cause::NoTier } else { Cause::NoEndpoints }));
         }
         Ok(upstream)
     }

@@ -33,8 +33,10 @@ pub struct RouteTable {
     pub(crate) tenants: Arc<[Tenant]>,
     /// Names of tenants that are suspended, sorted; mostly empty, so that asking costs nothing.
     pub(crate) suspended: Arc<[Arc<str>]>,
-    /// Wrapping sum of the digests of all routes and upstreams: any order gives the same.
-    pub(crate) sum: u128,
+    /// Wrapping sum of the digests of all routes: any order gives the same.
+    pub(crate) routes_sum: u128,
+    /// The same of all upstreams with their endpoints.
+    pub(crate) upstreams_sum: u128,
 }
 
 /// A listener and what is known of the hosts on it.
@@ -125,8 +127,13 @@ impl RouteTable {
 
     /// The same in every process of a release that serves the same content, however it got there.
     pub fn digest(&self) -> u128 {
+        digest_of(&(self.configuration(), self.upstreams_sum))
+    }
+
+    /// Like [`RouteTable::digest`], but for what people and controllers have written: endpoints, which come and go with Pods, make no difference.
+    pub fn configuration(&self) -> u128 {
         let listeners: Vec<&Listener> = self.listeners.iter().map(|slot| &slot.listener).collect();
-        digest_of(&(listeners, &self.tenants, self.sum))
+        digest_of(&(listeners, &self.tenants, self.routes_sum))
     }
 }
 
@@ -150,9 +157,9 @@ impl fmt::Debug for RouteTable {
     }
 }
 
-/// The share of one route or upstream in [`RouteTable::sum`].
-pub(crate) fn share<T: Hash>(kind: u8, value: &T) -> u128 {
-    digest_of(&(kind, value))
+/// The share of one route or upstream in the sum of its kind.
+pub(crate) fn share<T: Hash>(value: &T) -> u128 {
+    digest_of(value)
 }
 
 /// Orders hostnames on one port: exact, then longer suffixes, then any.

@@ -293,12 +293,8 @@ fn cause(matched: Matched<'_>, index: Option<usize>, respond: &Respond<'_>) -> (
         Planned::Suspended => (Cause::TenantSuspended, false),
         Planned::NoBackend => (Cause::NoBackend, false),
         Planned::UnknownUpstream => (Cause::BackendInvalid, true),
-        Planned::NoEndpoints => match target {
-            Some(Target::Upstream(id)) if matches!(id.key(), UpstreamKey::Link { .. }) => {
-                (Cause::InnerTierMissing, true)
-            }
-            _ => (Cause::NoEndpoint, true),
-        },
+        Planned::NoEndpoints => (Cause::NoEndpoint, true),
+        Planned::NoTier => (Cause::InnerTierMissing, true),
         Planned::Invalid(invalid) => {
             let of_backend = matches!(target, Some(Target::Invalid(own)) if std::ptr::eq(&raw const **own, invalid));
             let cause = match super::code_of(&invalid.reason) {
@@ -321,6 +317,7 @@ pub(super) fn answer_view(respond: &Respond<'_>, cause: Cause) -> AnswerView {
         | Planned::NoBackend
         | Planned::UnknownUpstream
         | Planned::NoEndpoints
+        | Planned::NoTier
         | Planned::Suspended => fate.map(|answer| answer.detail.to_owned()),
     };
     let location = respond.headers.iter().find(|(name, _)| *name == "location").map(|(_, value)| say::text(value));

@@ -250,7 +250,8 @@ fn fate_of(way: &Way, status: u16) -> Fate {
     match way.answer.as_ref().map(|answer| answer.cause) {
         Some(Cause::TenantSuspended) => Fate::TenantSuspended,
         Some(Cause::NoBackend) => Fate::BackendInvalid,
-        Some(Cause::NoEndpoint | Cause::InnerTierMissing) => Fate::NoEndpoint,
+        Some(Cause::NoEndpoint) => Fate::NoEndpoint,
+        Some(Cause::InnerTierMissing) => Fate::TierNotReady,
         Some(_) if status == 503 => Fate::BackendUnresolved,
         Some(_) | None => Fate::RouteInvalid,
     }

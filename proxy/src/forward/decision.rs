@@ -88,6 +88,7 @@ pub(crate) fn fate(cause: Cause<'_>) -> Option<Fate> {
         Cause::Invalid(_) => Some(Fate::RouteInvalid),
         Cause::NoBackend | Cause::UnknownUpstream => Some(Fate::BackendInvalid),
         Cause::NoEndpoints => Some(Fate::NoEndpoint),
+        Cause::NoTier => Some(Fate::TierNotReady),
         Cause::Suspended => Some(Fate::TenantSuspended),
     }
 }

@@ -180,7 +180,7 @@ table! {
         BUILD: Info "bailey_build" ["version"]
             "The release that is running";
         CONFIG: Info "bailey_config" ["digest"]
-            "The configuration that is served: equal content has an equal digest, on every replica of a release";
+            "The configuration that is served: equal configuration has an equal digest, on every replica of a release; endpoints make no difference";
         CONFIG_GENERATION: Gauge "bailey_config_generation" []
             "Number of the configuration that is served, counted from the start of the process";
         CONFIG_LOADED: Gauge "bailey_config_last_success_timestamp_seconds" []

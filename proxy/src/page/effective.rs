@@ -18,7 +18,7 @@ use crate::tier::Role;
 pub struct Effective {
     /// The tier, such as `inner main team-a`.
     pub tier: String,
-    /// Equal content has an equal digest, in every process of a release.
+    /// Equal configuration has an equal digest, in every process of a release. Endpoints make no difference.
     pub digest: String,
     /// How many configurations the process has served, this one included.
     pub generation: u64,

@@ -23,6 +23,7 @@ const ALL: &[Fate] = &[
     Fate::BackendUnresolved,
     Fate::BackendInvalid,
     Fate::NoEndpoint,
+    Fate::TierNotReady,
     Fate::TenantSuspended,
     Fate::TenantBusy,
     Fate::TenantConnections,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::bed::{Place, bed};
 use crate::kubernetes::{Kubernetes, reference, until};
 use crate::site::{Site, application, ask_https, route, secret, topology};
+use crate::traffic::Ask;
 
 const NAME: &str = "leaving";
 const OUTER: &str = "ingress-leaving";
@@ -106,7 +107,9 @@ pub(crate) fn what_goes_leaves_nothing_but_the_kept_volume() {
         cluster.apply_one(&leaving(&["staying"])).await.unwrap();
         only(&cluster, "bailey.dev/topology=leaving,bailey.dev/tenant=going,bailey.dev/binding!=released", &[]).await;
         ask_https(&address, &host("staying"), "/").answers(200).await;
-        ask_https(&address, &host("going"), "/").answers(404).await;
+        // By https nobody has the name, so there is no answer at all.
+        Ask::http(format!("{address}:80").parse().unwrap(), &host("going"), "/").answers(404).await;
+        ask_https(&address, &host("going"), "/").from(Place::Client).await.unwrap_err();
 
         // The topology.
         let claim = reference("v1", "PersistentVolumeClaim", OUTER, "leaving-outer-certificates");

@@ -63,7 +63,16 @@ pub(crate) fn topology(name: &str) -> Value {
 impl Site {
     /// Installs Bailey and applies the sample, unless they are there, and waits until it serves.
     pub(crate) async fn up(cluster: Kubernetes) -> Self {
-        cluster.apply(&read("dist/install.yaml")).await;
+        let install = read("dist/install.yaml");
+        cluster.apply(&install).await;
+        for deployment in documents(&install).iter().filter(|object| object["kind"] == "Deployment") {
+            cluster.put_back(deployment).await;
+        }
+        for other in cluster.labelled("bailey.dev/v1alpha1", "IngressTopology", "").await {
+            if let Some(name) = other.metadata.name.filter(|name| name != TOPOLOGY) {
+                cluster.delete(&topology(&name)).await;
+            }
+        }
         cluster.apply(&read(SAMPLE)).await;
         cluster.put_back(&sample("IngressTopology").remove(0)).await;
         cluster.apply_one(&secret(OUTER)).await.expect("a secret");
@@ -120,7 +129,7 @@ impl Kubernetes {
     /// Takes away what tests have added to an object's `spec` by other means than applying it.
     async fn put_back(&self, object: &Value) {
         let (api, name) = (self.api(object).await, object["metadata"]["name"].as_str().expect("a name"));
-        until(&format!("{name} is as the sample has it"), async || {
+        until(&format!("{name} is as its file has it"), async || {
             let mut found = api.get(name).await.expect("an answer");
             found.data["spec"] = object["spec"].clone();
             // Nothing is stored when nothing differs. Its status may have been written in between.

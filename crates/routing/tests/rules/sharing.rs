@@ -91,6 +91,7 @@ fn an_endpoint_change_reaches_plans_without_touching_routes() {
     let route = |table| Arc::as_ptr(matched(table, "example.com", &get("/")).unwrap().route());
     assert_eq!(route(&table), route(&next));
     assert_ne!(table.digest(), next.digest());
+    assert_eq!(table.configuration(), next.configuration());
     let lost = next.apply([Change::RemoveUpstream(service("app"))]);
     assert!(matches!(planned(&lost, &get("/"), 0), Plan::Respond(answer) if answer.cause == Cause::UnknownUpstream));
 }

@@ -168,7 +168,7 @@ async fn a_plain_connection_counts_for_the_tenants_it_asks() {
     // No inner tier runs, so there is a 503 of another kind.
     for _ in 0..2 {
         assert!(
-            ask_on(&mut first, &get("a.example", "/")).await.contains("no endpoint that is ready"),
+            ask_on(&mut first, &get("a.example", "/")).await.contains("no proxy of this site's tier is ready"),
             "no inner tier"
         );
     }
@@ -186,7 +186,7 @@ async fn a_plain_connection_counts_for_the_tenants_it_asks() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(answer.contains("no endpoint that is ready"), "{answer}");
+    assert!(answer.contains("no proxy of this site's tier is ready"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
