@@ -12,7 +12,9 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 use crate::find::Matched;
-use crate::ir::{Filter, HeaderEdit, Invalid, Mirror, Rewrite, Rule, RulePolicy, Scheme, Target, Upstream, UpstreamKey};
+use crate::ir::{
+    Filter, HeaderEdit, Invalid, Mirror, Rewrite, Rule, RulePolicy, Scheme, Target, Upstream, UpstreamKey,
+};
 use crate::request::RequestView;
 use crate::table::RouteTable;
 

@@ -23,6 +23,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
@@ -37,7 +38,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Source {
     store: Arc<Store>,
-    last: Option<Instant>,
+    pace: Pace,
     driver: JoinHandle<()>,
     asking: JoinHandle<()>,
 }
@@ -64,21 +65,37 @@ impl Source {
         let (needed, told, own) = (store.clone(), store.clone(), namespace.clone());
         let asking = keep_asking(client.clone(), move || needed.needs(&own), move |taken| told.set_taken(taken));
         let driver = Driver { client, role, namespace, store: store.clone(), running: BTreeMap::new() };
-        Self { driver: tokio::spawn(driver.run()), asking: tokio::spawn(asking), store, last: None }
+        Self { driver: tokio::spawn(driver.run()), asking: tokio::spawn(asking), store, pace: Pace::default() }
     }
 
-    /// Waits for a change: at once for the first, then at most every 50 ms while they keep coming.
+    /// Waits for a change: at once for the first, then at most every 50 ms while they keep coming. May be dropped at any time.
     pub async fn changed(&mut self) {
-        self.store.changed.notified().await;
-        if let Some(last) = self.last {
-            sleep_until(last + INTERVAL).await;
-        }
-        self.last = Some(Instant::now());
+        self.pace.next(&self.store.changed).await;
     }
 
     /// What is known now.
     pub fn view(&self) -> View {
         self.store.view()
+    }
+}
+
+/// When changes are told. What was notified and not yet told is kept here, not in a future that may be dropped.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    async fn next(&mut self, changed: &Notify) {
+        let due = if let Some(due) = self.due {
+            due
+        } else {
+            changed.notified().await;
+            *self.due.insert(self.last.map_or_else(Instant::now, |last| last + INTERVAL))
+        };
+        sleep_until(due).await;
+        *self = Self { last: Some(Instant::now()), due: None };
     }
 }
 
@@ -175,5 +192,28 @@ impl Driver {
             follow(api, config, |change| store.change(&of, change), |trouble| other.trouble(&about, trouble)).await;
         })
         .abort_handle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_is_told_though_whoever_waited_for_it_turned_away() {
+        let changed = Notify::new();
+        let told = Instant::now();
+        // Told an hour from now, so that the next is not due while this looks on.
+        let mut pace = Pace { last: Some(told + Duration::from_hours(1)), due: None };
+        changed.notify_one();
+        let turned_away = tokio::select! {
+            biased;
+            () = pace.next(&changed) => false,
+            () = tokio::task::yield_now() => true,
+        };
+        assert!(turned_away);
+        assert_eq!(pace.due, Some(told + Duration::from_hours(1) + INTERVAL), "it is not forgotten");
+        pace.due = Some(told);
+        pace.next(&changed).await;
     }
 }

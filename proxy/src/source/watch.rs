@@ -16,6 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 pub struct Changes {
     events: mpsc::Receiver<()>,
     last: Option<Instant>,
+    due: Option<Instant>,
     _watcher: RecommendedWatcher,
 }
 
@@ -30,18 +31,25 @@ pub fn watch(folder: &Path) -> notify::Result<Changes> {
         }
     })?;
     watcher.watch(folder, RecursiveMode::NonRecursive)?;
-    Ok(Changes { events, last: None, _watcher: watcher })
+    Ok(Changes { events, last: None, due: None, _watcher: watcher })
 }
 
 impl Changes {
     /// Waits for the next change: at once for the first, then at most every 50 ms while they keep coming. `false`: the watch has ended.
+    /// May be dropped at any time: a change that was seen and not told yet is told next.
     pub async fn next(&mut self) -> bool {
-        if self.events.recv().await.is_none() {
-            return false;
-        }
-        let now = Instant::now();
-        let earliest = self.last.map_or(now, |last| last + INTERVAL);
-        sleep_until(earliest.max(now + SETTLE)).await;
+        let due = if let Some(due) = self.due {
+            due
+        } else {
+            if self.events.recv().await.is_none() {
+                return false;
+            }
+            let now = Instant::now();
+            let earliest = self.last.map_or(now, |last| last + INTERVAL);
+            *self.due.insert(earliest.max(now + SETTLE))
+        };
+        sleep_until(due).await;
+        self.due = None;
         // What came meanwhile will be read now.
         while self.events.try_recv().is_ok() {}
         self.last = Some(Instant::now());

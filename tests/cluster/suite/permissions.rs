@@ -81,10 +81,13 @@ pub(crate) fn a_missing_permission_of_a_tier_is_named_and_is_never_a_404() {
                 .await
                 .unwrap();
         }
-        let refused = site.answers(HOST_B, 503).await;
-        let why =
-            refused.headers().get("proxy-status").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        assert!(why.contains("bailey-outer") && why.contains("cannot load its routes"), "{refused:?}");
+        until("503 tells that the tier cannot load its routes", async || {
+            let refused = site.ask(HOST_B, "/").from(Place::Client).await.ok()?;
+            let why = refused.headers().get("proxy-status")?.to_str().ok()?;
+            (refused.status() == 503 && why.starts_with("bailey-outer;") && why.contains("cannot load its routes"))
+                .then_some(())
+        })
+        .await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let tally = other.stop();
         assert!(!tally.fates.contains_key("404"), "{tally:?}");
@@ -113,8 +116,10 @@ pub(crate) fn a_missing_permission_of_the_operator_is_named() {
         let message = message(&told, "Programmed");
         assert!(words.iter().all(|word| message.contains(word)), "{message}");
         until("an Event", async || event(&cluster, &words).await).await;
-        until("a metric", async || metric(&cluster, &["bailey_permission_missing", words[0], words[1], words[3]]).await)
-            .await;
+        until("a metric", async || {
+            metric(&cluster, &["bailey_permission_missing", words[0], words[1], words[3]]).await
+        })
+        .await;
         site.answers(HOST_A, 200).await;
         cluster.apply(&read("dist/install.yaml")).await;
         cluster.topology_ready(TOPOLOGY).await;
