@@ -182,8 +182,8 @@ fn certificates(known: &Known<'_>, seen: &[CertificateSeen], now: Timestamp) -> 
         (Some(error), _) => (Reason::CertificatesFailed, format!(": {error}")),
         (None, Some(step)) => (Reason::CertificatesPending, format!(": {step}")),
         (None, None) => {
-            let why =
-                "; no proxy orders one, so put one into a Secret and name that in spec.outer.certificates.secrets";
+            let why = "; proxies in a cluster do not order any in this version, whatever spec.outer.acme says: put one into a \
+                 Secret and name that in spec.outer.certificates.secrets";
             (Reason::CertificatesPending, why.to_owned())
         }
     };

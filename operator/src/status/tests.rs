@@ -144,7 +144,7 @@ fn with_acme_every_hostname_has_to_have_a_certificate_first() {
     let told = status_of(&acme, &[outer_proxy(vec![certificate("a.example.com", NOW + 9)])]);
     let (_, reason, message) = condition(&told, ConditionType::CertificatesReady);
     assert_eq!(reason, "CertificatesPending");
-    assert!(message.contains("for b.example.com; no proxy orders one, so put one into a Secret"), "{message}");
+    assert!(message.contains("for b.example.com; proxies in a cluster do not order any in this version"), "{message}");
     let both = vec![certificate("a.example.com", NOW + 9), certificate("b.example.com", NOW + 9)];
     assert_eq!(condition(&status_of(&acme, &[outer_proxy(both)]), ConditionType::CertificatesReady).0, "True");
 }

@@ -101,7 +101,9 @@ mod tests {
         for length in 0..50 {
             let mut text = vec![b'a'; length];
             assert!(all_plain(&text), "{length}");
-            for (at, byte) in (0..length).flat_map(|at| [(at, b'"'), (at, b'\n'), (at, 0x7f)]) {
+            for (at, byte) in
+                (0..length).flat_map(|at| [b'"', b'\\', b'\n', 0, 0x1f, 0x7f, 0x80, 0xff].map(|byte| (at, byte)))
+            {
                 text[at] = byte;
                 assert!(!all_plain(&text), "{byte} at {at} of {length}");
                 text[at] = b'a';

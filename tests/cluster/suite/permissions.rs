@@ -44,6 +44,19 @@ async fn event(cluster: &Kubernetes, parts: &[&str]) -> Option<()> {
     notes.any(|note| parts.iter().all(|part| note.contains(part))).then_some(())
 }
 
+/// Waits until condition, Event and metric name verb, resource, place and account of a permission that is missing.
+async fn said(cluster: &Kubernetes, whose: &str, cut_at: Instant, words: [&str; 4]) {
+    let told = cluster.condition_of(TOPOLOGY, "Programmed", "False", words[3]).await;
+    let after = cut_at.elapsed();
+    eprintln!("a missing permission of {whose} was said after {:.1} s", after.as_secs_f32());
+    assert!(after < PROMPT, "{after:?}");
+    let message = message(&told, "Programmed");
+    assert!(words.iter().all(|word| message.contains(word)), "{message}");
+    until("an Event", async || event(cluster, &words).await).await;
+    until("a metric", async || metric(cluster, &["bailey_permission_missing", words[0], words[1], words[3]]).await)
+        .await;
+}
+
 pub(crate) fn a_missing_permission_of_a_tier_is_named_and_is_never_a_404() {
     bed().run(async |cluster| {
         let site = Site::up(cluster.clone()).await;
@@ -52,17 +65,7 @@ pub(crate) fn a_missing_permission_of_a_tier_is_named_and_is_never_a_404() {
         cut(&cluster, "bailey-inner", "httproutes").await;
         let words =
             ["list", "httproutes.gateway.networking.k8s.io", "team-a", "system:serviceaccount:team-a:main-team-a"];
-        let told = cluster.condition_of(TOPOLOGY, "Programmed", "False", words[3]).await;
-        let after = cut_at.elapsed();
-        eprintln!("a missing permission of a tier was said after {:.1} s", after.as_secs_f32());
-        assert!(after < PROMPT, "{after:?}");
-        let message = message(&told, "Programmed");
-        assert!(words.iter().all(|word| message.contains(word)), "{message}");
-        until("an Event", async || event(&cluster, &words).await).await;
-        until("a metric", async || {
-            metric(&cluster, &["bailey_permission_missing", words[0], words[1], words[3]]).await
-        })
-        .await;
+        said(&cluster, "a tier", cut_at, words).await;
 
         // A tier that has read its routes goes on with them.
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -109,17 +112,7 @@ pub(crate) fn a_missing_permission_of_the_operator_is_named() {
         cut(&cluster, "bailey-operator", "services").await;
         // Nothing is written and its watches are open: it notices by asking.
         let words = ["watch", "services", "in the cluster", "system:serviceaccount:bailey-system:bailey-operator"];
-        let told = cluster.condition_of(TOPOLOGY, "Programmed", "False", words[3]).await;
-        let after = cut_at.elapsed();
-        eprintln!("a missing permission of the operator was said after {:.1} s", after.as_secs_f32());
-        assert!(after < PROMPT, "{after:?}");
-        let message = message(&told, "Programmed");
-        assert!(words.iter().all(|word| message.contains(word)), "{message}");
-        until("an Event", async || event(&cluster, &words).await).await;
-        until("a metric", async || {
-            metric(&cluster, &["bailey_permission_missing", words[0], words[1], words[3]]).await
-        })
-        .await;
+        said(&cluster, "the operator", cut_at, words).await;
         site.answers(HOST_A, 200).await;
         cluster.apply(&read("dist/install.yaml")).await;
         cluster.topology_ready(TOPOLOGY).await;

@@ -14,7 +14,7 @@ use crate::output::{Exit, Failure};
 pub enum ClusterError {
     /// There is none.
     #[error(
-        "there is no kubeconfig: {} cannot be read ({why}); name yours with --kubeconfig or $KUBECONFIG, or give files instead of a cluster", path.display()
+        "there is no kubeconfig: {} cannot be read ({why}); name yours with --kubeconfig or $KUBECONFIG (commands that look at files need none)", path.display()
     )]
     NoKubeconfig {
         /// Where it was looked for.
