@@ -3,20 +3,22 @@
 //!
 //! ```text
 //! snapshot ──names──▶ Hold ──watch──▶ Driver ──step──▶ actions ──▶ Client ──▶ the authority
-//!                      ▲  proofs, certificates │            └────▶ Volume
+//!                      ▲  proofs, certificates │            └────▶ Store ◀──▶ the other replicas
 //! handshakes, requests ┘◀──────────────────────┘
 //! ```
 
+mod account;
 mod authority;
 mod client;
 mod driver;
 mod hold;
 mod keys;
+mod prover;
 mod settings;
 pub mod store;
 
 pub use driver::{Driver, DriverError};
-pub use hold::{Hold, Names};
+pub use hold::{Hold, Listed, Listing, Names, Orders, Served, Step};
 pub use settings::{Settings, SettingsError};
 
 #[cfg(test)]

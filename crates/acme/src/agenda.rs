@@ -17,6 +17,8 @@ pub struct Entry {
 /// A certificate that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
+    /// When it came.
+    pub issued: Time,
     /// From when until when it is valid.
     pub life: Life,
     /// When its authority wants it renewed.
@@ -77,7 +79,7 @@ mod tests {
 
     fn held(current: bool) -> Entry {
         let life = Life { begins: Time(0), ends: Time(90 * 86_400) };
-        let held = Held { life, window: None, replaces: Some("aki.serial".to_owned()), current };
+        let held = Held { issued: life.begins, life, window: None, replaces: Some("aki.serial".to_owned()), current };
         Entry { held: Some(held), ..Entry::default() }
     }
 

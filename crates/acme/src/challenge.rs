@@ -13,13 +13,13 @@ pub const HTTP_PREFIX: &str = "/.well-known/acme-challenge/";
 const LONGEST_TOKEN: usize = 256;
 
 /// The proofs that are in place now. Prints no token.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Proofs {
     by_host: HashMap<Arc<str>, Vec<Proof>>,
 }
 
 /// A token and its answer.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Proof {
     token: Box<str>,
     authorization: Arc<str>,
@@ -53,6 +53,20 @@ impl Proofs {
     pub fn answer(&self, host: &str, token: &str) -> Option<&Arc<str>> {
         let proofs = self.by_host.get(host)?;
         proofs.iter().find(|proof| *proof.token == *token).map(|proof| &proof.authorization)
+    }
+
+    /// All of them: host, token, answer.
+    pub fn entries(&self) -> impl Iterator<Item = (&Arc<str>, &str, &Arc<str>)> {
+        let of_host = |(host, proofs)| {
+            let proofs: &Vec<Proof> = proofs;
+            proofs.iter().map(move |proof| (host, &*proof.token, &proof.authorization))
+        };
+        self.by_host.iter().flat_map(of_host)
+    }
+
+    /// Takes away what is for hosts that are not to keep theirs.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.by_host.retain(|host, _| keep(host));
     }
 
     /// Whether there is none, which is so nearly always.

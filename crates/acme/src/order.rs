@@ -35,6 +35,13 @@ pub struct Progress {
     pub error: Option<String>,
 }
 
+impl Progress {
+    /// Nothing is under way and nothing has failed: there is nothing to remember.
+    pub fn rests(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What is ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {

@@ -5,6 +5,7 @@
 //! a record or an [`Unreadable`], never a panic and never a part of a record.
 
 pub mod lines;
+mod proofs;
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ use instant_acme::{
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::client::{Client, Trouble};
-use super::hold::Hold;
+use super::prover::Prover;
 use super::{Settings, keys};
 
 /// Tries of a call whose nonce is refused (RFC 8555 section 6.5), each with three of the library's own.
@@ -117,18 +117,18 @@ impl Authority {
     }
 
     /// Puts the proofs of an order in place and tells the authority.
-    pub(super) async fn prove(&self, url: &str, host: &str, hold: &Hold) -> Result<Event, Failed> {
-        let mut result = self.prove_once(url, host, hold).await;
+    pub(super) async fn prove(&self, url: &str, host: &str, prover: &Prover) -> Result<Event, Failed> {
+        let mut result = self.prove_once(url, host, prover).await;
         for _ in 1..NONCES {
             match &result {
-                Err(failed) if failed.bad_nonce => result = self.prove_once(url, host, hold).await,
+                Err(failed) if failed.bad_nonce => result = self.prove_once(url, host, prover).await,
                 Ok(_) | Err(_) => break,
             }
         }
         result
     }
 
-    async fn prove_once(&self, url: &str, host: &str, hold: &Hold) -> Result<Event, Failed> {
+    async fn prove_once(&self, url: &str, host: &str, prover: &Prover) -> Result<Event, Failed> {
         let mut order = self.known(url).await?;
         match order.state().status {
             OrderStatus::Pending => {}
@@ -161,13 +161,14 @@ impl Authority {
                 return Err(Failed::refused(text));
             };
             let proof = challenge.key_authorization();
-            if !hold.prove(host, &challenge.token, proof.as_str()) {
+            if !prover.put(host, &challenge.token, proof.as_str()) {
                 return Err(Failed::refused("the authority's token is none (RFC 8555 section 8.3)".to_owned()));
             }
             if self.challenge == Challenge::TlsAlpn01 {
                 let certificate = keys::proof(host, proof.as_str()).map_err(|e| Failed::refused(e.to_string()))?;
-                hold.prove_by_handshake(host, certificate);
+                prover.put_handshake(host, &certificate);
             }
+            prover.shown().await?;
             with_nonces!(challenge.set_ready())?;
         }
         Ok(Event::Proved)

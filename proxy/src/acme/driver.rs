@@ -1,30 +1,50 @@
 //! Carries out what the machine asks for: one task that orders, keeps, renews and retires the certificates of a tier.
 //!
 //! Decides nothing about orders, budgets or renewal; those are in `bailey-acme`. What it decides is that whatever fails, the
-//! certificates that are there go on serving.
+//! certificates that are there go on serving; that only the process that leads orders, and the others show what it has
+//! written; and that a slow order holds up no other: calls of the authority run side by side, writes to the store one after the other.
 
 mod carry;
+mod due;
+mod kept;
+mod listing;
 mod load;
+mod retire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bailey_acme::Time;
 use bailey_acme::agenda::{Entry, Next};
-use bailey_acme::budget::{Budget, Cost};
-use bailey_acme::names::{CertificateId, Terms, Wanted, Wants, retired, wanted};
+use bailey_acme::budget::{self, Budget, Cost};
+use bailey_acme::names::{CertificateId, Terms, Wanted, Wants, wanted};
 use bailey_acme::order::Event;
-use bailey_acme::{Time, record};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
-use super::authority::Authority;
-use super::hold::{Hold, Names};
-use super::store::{StoreError, Volume};
+use super::account::Door;
+use super::hold::{Hold, Listed, Names};
+use super::prover::Prover;
+use super::store::{Store, StoreError};
 use super::{Settings, keys};
+use carry::Call;
+use due::Due;
+use kept::Kept;
+
+#[cfg(test)]
+mod tests;
 
 /// The driver looks at everything at least this often: clocks may be set.
 const AT_LEAST: Duration = Duration::from_mins(10);
+/// Calls of the authority that run side by side.
+const AT_ONCE: usize = 8;
+/// Between two tries to load a store that this process cannot write to any more.
+const TRY: Duration = Duration::from_secs(5);
+/// Between two looks at the same certificate.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Why no driver can run.
 #[derive(Debug, thiserror::Error)]
@@ -32,31 +52,36 @@ pub enum DriverError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The process is ending.
-    #[error("the process is ending")]
-    Stopped,
 }
 
 /// Orders, keeps, renews and retires certificates.
 pub struct Driver {
-    settings: Settings,
-    store: Arc<Volume>,
+    settings: Arc<Settings>,
+    clock: Arc<dyn Fn() -> Time + Send + Sync>,
+    store: Arc<dyn Store>,
     hold: Arc<Hold>,
+    prover: Prover,
+    door: Arc<Door>,
     names: watch::Receiver<Arc<Names>>,
+    leads: watch::Receiver<bool>,
+    /// This process leads, and what it knows is what the store holds.
+    leading: bool,
+    /// When the store is loaded again.
+    load_at: Option<Time>,
     budget: Budget,
-    authority: Option<Authority>,
-    account: Option<record::Account>,
     certificates: BTreeMap<CertificateId, Kept>,
     entries: BTreeMap<CertificateId, Known>,
     wants: Wants,
+    due: Due,
+    calls: FuturesUnordered<Call>,
     /// Certificates of no authority, until there are real ones.
     stand_ins: HashMap<Arc<str>, Arc<CertifiedKey>>,
-}
-
-/// A certificate that is there.
-struct Kept {
-    record: record::Certificate,
-    key: Arc<CertifiedKey>,
+    retire_at: Time,
+    /// The other replicas answer with proofs that were withdrawn.
+    proofs_stale: bool,
+    listed: BTreeMap<CertificateId, Arc<Listed>>,
+    /// What is listed is not how it stands for these.
+    unlisted: BTreeSet<CertificateId>,
 }
 
 /// What is known of a certificate that is or was wanted.
@@ -66,28 +91,45 @@ struct Known {
     entry: Entry,
     /// When the authority is asked for its window.
     ask_at: Time,
+    /// A call is under way.
+    busy: bool,
+    /// A limit holds the order up until then.
+    held_up: Option<(budget::Held, Time)>,
 }
 
 impl Driver {
-    /// Reads the store. What cannot be used of it is set aside and logged.
-    pub async fn load(settings: Settings, store: Volume, hold: Arc<Hold>) -> Result<Self, DriverError> {
-        let names = hold.names();
+    /// Reads the store. What cannot be used of it is set aside and logged. What another driver served from the same hold
+    /// goes on serving.
+    pub async fn load(settings: Settings, store: Arc<dyn Store>, hold: Arc<Hold>) -> Result<Self, DriverError> {
+        let settings = Arc::new(settings);
+        let (names, mut leads) = (hold.names(), store.leads());
+        leads.mark_unchanged();
+        let contents = store.load().await?;
         let mut driver = Self {
+            prover: Prover::new(hold.clone(), store.clone()),
+            door: Arc::new(Door::new(settings.clone(), store.clone(), None)),
             settings,
-            store: Arc::new(store),
+            clock: Arc::new(time_of_day),
+            store,
             hold,
             names,
+            leads,
+            leading: contents.leads,
+            load_at: None,
             budget: Budget::default(),
-            authority: None,
-            account: None,
             certificates: BTreeMap::new(),
             entries: BTreeMap::new(),
             wants: Wants::default(),
+            due: Due::default(),
+            calls: FuturesUnordered::new(),
             stand_ins: HashMap::new(),
+            retire_at: Time::default(),
+            proofs_stale: false,
+            listed: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
         };
-        driver.take_contents().await?;
+        driver.take_contents(contents).await?;
         driver.follow();
-        driver.serve();
         Ok(driver)
     }
 
@@ -95,13 +137,44 @@ impl Driver {
     pub async fn run(mut self) {
         loop {
             let next = self.work().await;
-            let wait = next.since(now()).clamp(Duration::from_millis(200), AT_LEAST);
-            match tokio::time::timeout(wait, self.names.changed()).await {
-                Ok(Ok(())) => self.follow(),
-                Ok(Err(_)) => return,
-                Err(_) => {}
+            let wait = next.since(self.now()).clamp(Duration::from_millis(200), AT_LEAST);
+            tokio::select! {
+                Some((id, answer)) = self.calls.next(), if !self.calls.is_empty() => self.answered(&id, answer).await,
+                changed = self.names.changed() => match changed {
+                    Ok(()) => self.follow(),
+                    Err(_) => return,
+                },
+                changed = self.leads.changed() => match changed {
+                    Ok(()) => self.stop_leading(Duration::ZERO),
+                    Err(_) => return,
+                },
+                changes = self.store.changed() => self.take_changes(changes),
+                () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    fn now(&self) -> Time {
+        (self.clock)()
+    }
+
+    /// Works until nothing is under way and nothing is due; the moment of what comes next.
+    #[cfg(test)]
+    pub(super) async fn settle(&mut self) -> Time {
+        loop {
+            let next = self.work().await;
+            match self.calls.next().await {
+                Some((id, answer)) => self.answered(&id, answer).await,
+                None => return next,
+            }
+        }
+    }
+
+    /// Goes by another clock.
+    #[cfg(test)]
+    pub(super) fn with_clock(mut self, clock: Arc<dyn Fn() -> Time + Send + Sync>) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Takes over which names are served.
@@ -121,165 +194,151 @@ impl Driver {
                 tracing::info!(%host, "no certificate is ordered: {why}");
             }
         }
+        let now = self.now();
         for (id, want) in &wants.certificates {
             if !self.entries.contains_key(id) {
                 self.entries.insert(id.clone(), self.known(want));
+                self.due.set(id, now);
             }
         }
+        for id in self.entries.keys().filter(|id| !wants.certificates.contains_key(id)) {
+            self.due.set(id, now);
+        }
+        self.unlisted.extend(wants.certificates.keys().filter(|id| !self.listed.contains_key(id)).cloned());
         self.wants = wants;
-        self.make_stand_ins();
+        self.retire_at = now;
         self.serve();
+        self.list();
     }
 
     fn known(&self, want: &Wanted) -> Known {
-        let held = self.certificates.get(&want.id).and_then(|kept| self.held(&kept.record));
-        let entry = Entry { held, ..Entry::default() };
-        Known { host: want.host.clone(), tenant: want.tenant.clone(), entry, ask_at: Time::default() }
+        let held = self.certificates.get(&want.id).and_then(|kept| kept.held(&self.settings));
+        self.known_of(&want.id, want.host.clone(), want.tenant.clone(), Entry { held, ..Entry::default() })
     }
 
-    fn make_stand_ins(&mut self) {
-        if !self.settings.self_signed {
+    fn known_of(&self, id: &CertificateId, host: Arc<str>, tenant: Arc<str>, entry: Entry) -> Known {
+        Known { ask_at: self.ask_first(id), host, tenant, entry, busy: false, held_up: None }
+    }
+
+    /// Serves what is there, of wanted names only, and what stands in for what is missing.
+    fn serve(&mut self) {
+        if !self.names.borrow().known {
             return;
         }
-        let hosts: Vec<Arc<str>> = self.wants.certificates.values().map(|want| want.host.clone()).collect();
-        self.stand_ins.retain(|host, _| hosts.contains(host));
-        for host in hosts {
-            if let std::collections::hash_map::Entry::Vacant(missing) = self.stand_ins.entry(host) {
-                match keys::stand_in(missing.key()) {
-                    Ok(key) => drop(missing.insert(key)),
-                    Err(error) => tracing::error!(host = %missing.key(), "no certificate until one is issued: {error}"),
-                }
-            }
-        }
-    }
-
-    /// Serves what is there, of wanted names only.
-    fn serve(&self) {
-        let mut served: HashMap<Arc<str>, Arc<CertifiedKey>> = self.stand_ins.clone();
+        let mut served = HashMap::with_capacity(self.wants.certificates.len());
+        let mut stand_ins = HashMap::new();
         for (id, want) in &self.wants.certificates {
             if let Some(kept) = self.certificates.get(id) {
-                served.insert(want.host.clone(), kept.key.clone());
+                served.insert(want.host.clone(), kept.certified.clone());
+            } else if self.settings.self_signed
+                && let Some(key) = self.stand_ins.get(&want.host).cloned().or_else(|| stand_in(&want.host))
+            {
+                served.insert(want.host.clone(), key.clone());
+                stand_ins.insert(want.host.clone(), key);
             }
         }
+        self.stand_ins = stand_ins;
         self.hold.serve(served);
     }
 
     /// Does all that can be done now; the moment of what comes next.
     async fn work(&mut self) -> Time {
-        if !self.names.borrow().known {
-            return now().after(AT_LEAST);
+        let far = self.now().after(AT_LEAST);
+        if self.load_at.is_some_and(|at| at <= self.now()) {
+            self.load_again().await;
         }
-        self.retire().await;
-        let mut soonest = now().after(AT_LEAST);
-        let ids: Vec<CertificateId> = self.entries.keys().cloned().collect();
-        for id in ids {
-            if let Some(until) = self.budget.paused(now()) {
-                return until.min(soonest);
+        if !self.leading || !self.names.borrow().known {
+            return self.load_at.unwrap_or(far);
+        }
+        if self.retire_at <= self.now() {
+            self.retire_at = self.retire().await;
+        }
+        self.hide_proofs().await;
+        let mut paused = None;
+        while self.leading && self.calls.len() < AT_ONCE {
+            paused = self.budget.paused(self.now());
+            if paused.is_some() {
+                break;
             }
-            let next = self.work_on(&id).await;
-            soonest = soonest.min(next);
+            let Some(id) = self.due.take(self.now()) else { break };
+            self.work_on(&id).await;
         }
-        soonest
+        self.list();
+        let next = paused.or_else(|| self.due.next()).unwrap_or(far);
+        // With as many calls under way as may be, what is due waits for one of them.
+        let next = if self.calls.len() < AT_ONCE { next.min(self.retire_at).min(far) } else { far };
+        self.load_at.map_or(next, |at| next.min(at))
     }
 
-    async fn work_on(&mut self, id: &CertificateId) -> Time {
-        let Some(known) = self.entries.get(id) else { return Time(u64::MAX) };
+    async fn work_on(&mut self, id: &CertificateId) {
+        let Some(known) = self.entries.get(id).filter(|known| !known.busy) else { return };
         let (host, tenant) = (known.host.clone(), known.tenant.clone());
         if !self.wants.certificates.contains_key(id) {
-            self.happen(id, Event::Lost).await;
-            self.entries.remove(id);
-            if !self.certificates.contains_key(id) {
-                self.delete(id).await;
-            }
-            return Time(u64::MAX);
+            return self.lose(id).await;
         }
-        self.ask_for_window(id).await;
-        let Some(known) = self.entries.get(id) else { return Time(u64::MAX) };
-        let event = match known.entry.next(&host, self.settings.policy, now()) {
-            Next::Wait(until) => return until.min(known.ask_at),
+        if self.ask_for_window(id) {
+            return;
+        }
+        let Some(known) = self.entries.get(id) else { return };
+        let event = match known.entry.next(&host, self.settings.policy, self.now()) {
+            Next::Wait(_) => return self.plan(id),
             Next::GoOn => Event::Woken,
             Next::Begin(wish) => {
                 let cost = Cost { host: &host, tenant: &tenant, purpose: wish.purpose };
-                match self.budget.order(cost, now()) {
+                let now = self.now();
+                match self.budget.order(cost, now) {
                     Ok(()) => Event::Begin(wish),
-                    Err((held, until)) => {
-                        tracing::info!(%host, until = until.0, "no order now: {}", held.text());
-                        return until;
-                    }
+                    Err((held, until)) => return self.hold_up(id, held, until),
                 }
             }
         };
+        if let Some(known) = self.entries.get_mut(id) {
+            known.held_up = None;
+        }
         self.happen(id, event).await;
-        match self.entries.get(id).map(|known| known.entry.next(&host, self.settings.policy, now())) {
-            Some(Next::Wait(until)) => until,
-            Some(Next::GoOn | Next::Begin(_)) => now(),
-            None => Time(u64::MAX),
-        }
     }
 
-    /// Notes since when certificates are not wanted, and deletes those that have not been for long enough.
-    async fn retire(&mut self) {
-        let mut changed = Vec::new();
-        for (id, kept) in &mut self.certificates {
-            let wanted = self.wants.certificates.contains_key(id);
-            match (wanted, kept.record.unwanted) {
-                (true, Some(_)) => kept.record.unwanted = None,
-                (false, None) => kept.record.unwanted = Some(now()),
-                (true, None) => continue,
-                (false, Some(since)) if !retired(since, now()) => continue,
-                (false, Some(_)) => {}
-            }
-            changed.push(id.clone());
+    /// Nobody wants the certificate any more.
+    async fn lose(&mut self, id: &CertificateId) {
+        let written = self.entries.get(id).is_some_and(|known| !known.entry.progress.rests());
+        self.happen(id, Event::Lost).await;
+        if written {
+            self.forget_order(id).await;
         }
-        for id in changed {
-            let Some(kept) = self.certificates.get(&id) else { continue };
-            match kept.record.unwanted {
-                Some(since) if retired(since, now()) => {
-                    if self.delete(&id).await {
-                        self.certificates.remove(&id);
-                    }
-                }
-                _ => {
-                    let record = kept.record.clone();
-                    self.save_certificate(&id, record).await;
-                }
-            }
-        }
+        self.entries.remove(id);
+        self.due.forget(id);
     }
 
-    /// Asks the authority when it wants a certificate renewed. That it cannot say changes nothing.
-    async fn ask_for_window(&mut self, id: &CertificateId) {
-        let Some(known) = self.entries.get(id) else { return };
-        let renewal_id = known.entry.held.as_ref().filter(|held| held.current).and_then(|held| held.replaces.clone());
-        let Some(renewal_id) = renewal_id.filter(|_| self.settings.ask_authority && known.ask_at <= now()) else {
-            return;
-        };
-        let answer = match self.authority().await {
-            Ok(authority) => authority.window(&renewal_id).await,
-            Err(failed) => Err(failed),
-        };
+    /// A limit holds an order up.
+    fn hold_up(&mut self, id: &CertificateId, held: budget::Held, until: Time) {
         let Some(known) = self.entries.get_mut(id) else { return };
-        known.ask_at = now().after(AT_LEAST);
-        match answer {
-            Ok(Some((window, again))) => {
-                known.ask_at = now().after(bailey_acme::renewal::ask_again(again));
-                if let Some(held) = &mut known.entry.held {
-                    held.window = Some(window);
-                }
-            }
-            Ok(None) => {
-                // Such an authority knows no `replaces` either.
-                known.ask_at = Time(u64::MAX);
-                if let Some(held) = &mut known.entry.held {
-                    held.replaces = None;
-                }
-            }
-            Err(failed) => tracing::debug!(host = %known.host, "no renewal window: {}", failed.failure.text()),
+        if known.held_up.is_none_or(|(before, _)| before != held) {
+            tracing::info!(host = %known.host, until = until.0, "no order now: {}", held.text());
         }
+        known.held_up = Some((held, until));
+        self.unlisted.insert(id.clone());
+        self.plan(id);
+    }
+
+    /// When a certificate is looked at next.
+    fn plan(&mut self, id: &CertificateId) {
+        let Some(known) = self.entries.get(id).filter(|known| !known.busy) else { return };
+        let now = self.now();
+        let at = match known.entry.next(&known.host, self.settings.policy, now) {
+            _ if !self.wants.certificates.contains_key(id) => now,
+            Next::Wait(until) => until.min(known.ask_at),
+            Next::GoOn => now,
+            Next::Begin(_) => known.held_up.map_or(now, |(_, until)| until),
+        };
+        self.due.set(id, at.max(now.after(BETWEEN)));
     }
 }
 
+fn stand_in(host: &str) -> Option<Arc<CertifiedKey>> {
+    keys::stand_in(host).map_err(|error| tracing::error!(%host, "no certificate until one is issued: {error}")).ok()
+}
+
 /// The time of day. Renewals are counted in days, so the system's clock is good enough.
-pub(super) fn now() -> Time {
+fn time_of_day() -> Time {
     Time(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs())
 }

@@ -1,32 +1,28 @@
 //! What the workers answer with: certificates by name, and the proofs that the authority asks for. Swapped whole, so that
 //! a handshake or a request never waits for the driver.
 
-use std::collections::{BTreeSet, HashMap};
+mod listing;
+mod names;
+
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use bailey_acme::budget::Budget;
 use bailey_acme::challenge::Proofs;
 use bailey_acme::names::Owned;
-use bailey_routing::ir::{HostPattern, ListenerProtocol};
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
+use super::keys;
 use crate::snapshot::Snapshot;
 use crate::tls::public::CertificateIssuer;
 
-type ByName = HashMap<Arc<str>, Arc<CertifiedKey>>;
+pub use listing::{Listed, Listing, Orders, Served, Step};
+pub use names::Names;
 
-/// The names that a snapshot serves over HTTPS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    /// There is a snapshot. Before the first one nothing is known, which is not the same as no names.
-    pub known: bool,
-    /// Each with its tenant.
-    pub owned: BTreeSet<Owned>,
-    /// Those that a given certificate covers.
-    pub covered: BTreeSet<Arc<str>>,
-}
+type ByName = HashMap<Arc<str>, Arc<CertifiedKey>>;
 
 /// What a driver gives to the workers of a tier, and what it learns from the tier.
 pub struct Hold {
@@ -34,6 +30,10 @@ pub struct Hold {
     proofs: ArcSwap<Proofs>,
     proof_certificates: ArcSwap<ByName>,
     names: watch::Sender<Arc<Names>>,
+    reader: Mutex<names::Reader>,
+    listing: ArcSwap<Listing>,
+    budget: ArcSwap<Budget>,
+    orders: Mutex<Orders>,
 }
 
 impl fmt::Debug for Hold {
@@ -49,6 +49,10 @@ impl Default for Hold {
             proofs: ArcSwap::default(),
             proof_certificates: ArcSwap::default(),
             names: watch::Sender::new(Arc::default()),
+            reader: Mutex::default(),
+            listing: ArcSwap::default(),
+            budget: ArcSwap::default(),
+            orders: Mutex::default(),
         }
     }
 }
@@ -56,7 +60,9 @@ impl Default for Hold {
 impl Hold {
     /// Learns the names of a new snapshot.
     pub fn follow(&self, snapshot: &Snapshot) {
-        let names = names_of(snapshot);
+        // Only whoever configures the tier comes here, never a worker.
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(names) = reader.read(snapshot) else { return };
         self.names.send_if_modified(|known| {
             let changed = **known != names;
             if changed {
@@ -66,6 +72,13 @@ impl Hold {
         });
     }
 
+    /// These names are owned, with their tenants.
+    #[cfg(test)]
+    pub(super) fn own(&self, names: &[(&str, &str)]) {
+        let owned = names.iter().map(|(host, tenant)| Owned { host: (*host).into(), tenant: (*tenant).into() });
+        self.names.send_replace(Arc::new(Names { known: true, owned: owned.collect(), ..Names::default() }));
+    }
+
     /// Tells of changed names.
     pub(super) fn names(&self) -> watch::Receiver<Arc<Names>> {
         self.names.subscribe()
@@ -73,8 +86,7 @@ impl Hold {
 
     /// Whether a name is still that tenant's, by the snapshot that is served now.
     pub(super) fn owns(&self, tenant: &str, host: &str) -> bool {
-        let names = self.names.borrow();
-        names.owned.iter().any(|owned| *owned.tenant == *tenant && *owned.host == *host)
+        self.names.borrow().owned.contains(&Owned { host: host.into(), tenant: tenant.into() })
     }
 
     /// The answer for a token of a canonical host (http-01).
@@ -84,27 +96,88 @@ impl Hold {
 
     /// Puts the answer for a token in place. `false`: no authority may make such a token.
     pub(super) fn prove(&self, host: &str, token: &str, authorization: &str) -> bool {
-        let mut proofs = Proofs::clone(&self.proofs.load());
-        let good = proofs.put(host, token, authorization);
-        self.proofs.store(Arc::new(proofs));
+        let mut good = false;
+        self.proofs.rcu(|all| {
+            let mut all = Proofs::clone(all);
+            good = all.put(host, token, authorization);
+            all
+        });
         good
     }
 
     /// Puts the certificate of tls-alpn-01 in place.
-    pub(super) fn prove_by_handshake(&self, host: &str, certificate: Arc<CertifiedKey>) {
-        let mut all = ByName::clone(&self.proof_certificates.load());
-        all.insert(host.into(), certificate);
-        self.proof_certificates.store(Arc::new(all));
+    pub(super) fn prove_by_handshake(&self, host: &str, certificate: &Arc<CertifiedKey>) {
+        self.proof_certificates.rcu(|all| {
+            let mut all = ByName::clone(all);
+            all.insert(host.into(), certificate.clone());
+            all
+        });
     }
 
-    /// Takes the proofs of a host away.
-    pub(super) fn withdraw(&self, host: &str) {
-        let mut proofs = Proofs::clone(&self.proofs.load());
-        proofs.withdraw(host);
-        self.proofs.store(Arc::new(proofs));
-        let mut all = ByName::clone(&self.proof_certificates.load());
-        all.remove(host);
-        self.proof_certificates.store(Arc::new(all));
+    /// Takes the proofs of a host away. `false`: there were none.
+    pub(super) fn withdraw(&self, host: &str) -> bool {
+        let had = self.proofs.load().entries().any(|(of, ..)| **of == *host);
+        self.keep_proofs(|other| other != host);
+        had
+    }
+
+    /// Takes the proofs of all other hosts away.
+    pub(super) fn keep_proofs(&self, keep: impl Fn(&str) -> bool) {
+        self.proofs.rcu(|all| {
+            let mut all = Proofs::clone(all);
+            all.retain(&keep);
+            all
+        });
+        self.proof_certificates.rcu(|all| {
+            let mut all = ByName::clone(all);
+            all.retain(|host, _| keep(host));
+            all
+        });
+    }
+
+    /// The proofs that are in place.
+    pub(super) fn proofs(&self) -> Arc<Proofs> {
+        self.proofs.load_full()
+    }
+
+    /// Answers with the proofs of the process that orders, and no others; by handshake too where `by_handshake`.
+    pub(super) fn take_proofs(&self, proofs: &Arc<Proofs>, by_handshake: bool) {
+        let mut certificates = ByName::new();
+        for (host, _, authorization) in proofs.entries().filter(|_| by_handshake) {
+            match keys::proof(host, authorization) {
+                Ok(certificate) => drop(certificates.insert(host.clone(), certificate)),
+                Err(error) => tracing::error!(%host, "another replica's proof cannot be shown: {error}"),
+            }
+        }
+        self.proof_certificates.store(Arc::new(certificates));
+        self.proofs.store(proofs.clone());
+    }
+
+    /// How each certificate stands.
+    pub fn listing(&self) -> Arc<Listing> {
+        self.listing.load_full()
+    }
+
+    /// What was spent, as this process last kept it; empty in one that only follows.
+    pub fn budget(&self) -> Arc<Budget> {
+        self.budget.load_full()
+    }
+
+    pub(super) fn spend(&self, budget: Arc<Budget>) {
+        self.budget.store(budget);
+    }
+
+    /// How orders have ended in this process.
+    pub fn orders(&self) -> Orders {
+        *self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&mut Orders)) {
+        count(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn list(&self, listing: Listing) {
+        self.listing.store(Arc::new(listing));
     }
 
     /// Serves these certificates from now on.
@@ -131,25 +204,4 @@ impl CertificateIssuer for Hold {
     fn challenge(&self, name: &str) -> Option<Arc<CertifiedKey>> {
         self.proof_certificates.load().get(name).cloned()
     }
-}
-
-/// The names of HTTPS listeners with their tenants, and those that a given certificate covers.
-fn names_of(snapshot: &Snapshot) -> Names {
-    let mut names = Names { known: true, ..Names::default() };
-    for (id, listener) in snapshot.table.listeners().filter(|(_, one)| one.protocol == ListenerProtocol::Https) {
-        let attachments = snapshot.table.routes().flat_map(|route| route.attachments.iter());
-        for host in attachments.filter(|at| at.listener == listener.name).flat_map(|at| at.hosts.iter()) {
-            let (host, example): (Arc<str>, String) = match host {
-                HostPattern::Exact(name) => (name.to_string().into(), name.to_string()),
-                HostPattern::Wildcard(suffix) => (format!("*.{suffix}").into(), format!("any.{suffix}")),
-                HostPattern::Any => continue,
-            };
-            let Some(tenant) = snapshot.table.tenant_of(id, example.as_bytes()) else { continue };
-            if snapshot.certificates.choose(listener, &example).is_some() {
-                names.covered.insert(host.clone());
-            }
-            names.owned.insert(Owned { host, tenant: tenant.clone() });
-        }
-    }
-    names
 }

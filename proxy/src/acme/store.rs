@@ -1,18 +1,61 @@
 //! Where certificates, their keys, the account and what was spent are kept: so that a crash at any point leaves what was
 //! there before or what was to come, and what cannot be read is set aside and never written over.
+//!
+//! [`Store`] is what a driver knows of it. [`Volume`] is a folder for one process.
 
+mod contents;
 mod files;
-pub mod volume;
+mod item;
+mod volume;
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use bailey_acme::budget::Budget;
+use async_trait::async_trait;
+use bailey_acme::challenge::Proofs;
 use bailey_acme::names::CertificateId;
-use bailey_acme::record::{Account, Certificate, Order, Unreadable};
+use tokio::sync::watch;
 
+pub use contents::{Changes, Contents, Unread};
 pub use files::{Disk, Files};
+pub use item::{Item, Name};
 pub use volume::Volume;
+
+/// Keeps records. Every call comes to an end within a bounded time.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Whether this process is the one that orders, and whenever that changes.
+    fn leads(&self) -> watch::Receiver<bool>;
+
+    /// Reads everything; whoever leads gets the right to write with it.
+    async fn load(&self) -> Result<Contents, StoreError>;
+
+    /// Keeps something. When this returns well a crash does not lose it. An order with nothing to remember is deleted.
+    async fn save(&self, item: Item) -> Result<(), StoreError>;
+
+    /// Deletes a certificate with the one before it and what is known of its order.
+    async fn delete(&self, id: CertificateId) -> Result<(), StoreError>;
+
+    /// Sees that something as large as a certificate can be written.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Gives these proofs, and no others, to all processes of the tier; how much later all of them surely answer with them.
+    async fn show(&self, proofs: Arc<Proofs>, until: Until) -> Result<Duration, StoreError>;
+
+    /// What other processes have written since it was asked last, as soon as there is something. May be dropped at any time.
+    async fn changed(&self) -> Changes;
+}
+
+/// How long [`Store::show`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// They are written.
+    Written,
+    /// They have come back as they come to all others.
+    Seen,
+}
 
 /// Why something could not be kept. Serving goes on with what is in memory, and no order is placed.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +70,32 @@ pub enum StoreError {
         /// What the system answered.
         source: io::Error,
     },
+    /// The API server refused, or cannot be reached.
+    #[error("cannot {action} Secret {name} of the certificate store: {source}")]
+    Api {
+        /// What was to be done.
+        action: &'static str,
+        /// With which Secret.
+        name: String,
+        /// What the server answered.
+        source: Box<kube::Error>,
+    },
+    /// The API server does not answer.
+    #[error("cannot {action} Secret {name} of the certificate store: no answer from the API server within {seconds} s")]
+    Late {
+        /// What was to be done.
+        action: &'static str,
+        /// With which Secret.
+        name: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// Another process writes here.
     #[error("another process holds the certificate store; a volume is for one replica, use certificates.store.secrets")]
     Taken,
+    /// Another replica is the one that orders.
+    #[error("another replica orders certificates, this one follows it")]
+    Follows,
     /// Somebody with a newer fencing number has written.
     #[error("the certificate store was taken over by another process (its number is {theirs}, ours {ours})")]
     Fenced {
@@ -38,31 +104,20 @@ pub enum StoreError {
         /// Theirs.
         theirs: u64,
     },
+    /// A record is not what it was when it was read.
+    #[error("Secret {name} of the certificate store was changed by somebody else: everything is read again")]
+    Changed {
+        /// Which.
+        name: String,
+    },
+    /// The process is ending.
+    #[error("the process is ending")]
+    Ending,
 }
 
-/// Everything that is kept.
-#[derive(Debug, Default)]
-pub struct Contents {
-    /// Certificates that can be read.
-    pub certificates: BTreeMap<CertificateId, Certificate>,
-    /// Orders under way.
-    pub orders: BTreeMap<CertificateId, Order>,
-    /// Accounts, by the directory of their authority.
-    pub accounts: BTreeMap<String, Account>,
-    /// What was spent. `None`: nothing is known of it, so that it must be taken as spent.
-    pub budget: Option<Budget>,
-    /// What cannot be read, and what became of it.
-    pub unreadable: Vec<Unread>,
-}
-
-/// A record that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unread {
-    /// Its name.
-    pub name: String,
-    /// Why.
-    pub why: Unreadable,
-    /// It was set aside under this name; `None`: it stays where it is, for the release that wrote it or because nothing
-    /// can be written.
-    pub aside: Option<String>,
+impl StoreError {
+    /// What this process knows of the store does not hold any more: it has to be loaded before anything is written.
+    pub fn asks_to_load(&self) -> bool {
+        matches!(self, Self::Follows | Self::Fenced { .. } | Self::Changed { .. })
+    }
 }

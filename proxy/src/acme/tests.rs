@@ -22,7 +22,7 @@ fn a_proof_is_answered_for_its_host_until_it_is_withdrawn() {
     assert_eq!(hold.proof("a.example.com", "token").as_deref(), Some("token.thumb"));
     assert_eq!(hold.proof("b.example.com", "token"), None);
     assert!(!hold.prove("a.example.com", "../x", "y"));
-    hold.prove_by_handshake("a.example.com", keys::proof("a.example.com", "token.thumb").unwrap());
+    hold.prove_by_handshake("a.example.com", &keys::proof("a.example.com", "token.thumb").unwrap());
     assert!(hold.challenge("a.example.com").is_some() && hold.challenge("b.example.com").is_none());
     hold.withdraw("a.example.com");
     assert_eq!(hold.proof("a.example.com", "token"), None);

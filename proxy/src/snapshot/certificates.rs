@@ -114,7 +114,8 @@ impl Certificates {
         all
     }
 
-    pub(super) fn digest(&self) -> u64 {
+    /// Equal certificates have equal digests.
+    pub fn digest(&self) -> u64 {
         // A sum, since the map has no order.
         self.by_ref.iter().fold(0, |sum, (reference, loaded)| {
             let mut hasher = DefaultHasher::new();

@@ -159,7 +159,7 @@ impl Site {
             Action::Request => call(Call::Request).map(|_| Some(Event::Requested)),
             Action::Install => call(Call::Fetch).map(|_| {
                 let (life, window) = authority.life(now);
-                let held = Held { life, window, replaces: Some("id".to_owned()), current: true };
+                let held = Held { issued: now, life, window, replaces: Some("id".to_owned()), current: true };
                 self.names.get_mut(host).expect("the name is known").entry.held = Some(held);
                 Some(Event::Installed)
             }),

@@ -71,7 +71,8 @@ pub(super) async fn order(
     settings.most = most(spec.map(|spec| spec.tenants.as_slice()).unwrap_or_default());
     let folder = state.join("acme").join(topology);
     let failed = |source| CertificatesError::Folder { folder: folder.display().to_string(), source };
-    let driver = Driver::load(settings, Volume::open(Disk::at(&folder).map_err(failed)?), hold).await?;
+    let store = Arc::new(Volume::open(Disk::at(&folder).map_err(failed)?));
+    let driver = Driver::load(settings, store, hold).await?;
     Ok(Ordering(tokio::spawn(driver.run())))
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// A folder. Names are plain file names within it.
 pub trait Files: Send + Sync {
     /// A file that is being written.
-    type New;
+    type New: Send;
     /// What holds the lock for as long as it lives.
     type Lock: Send;
 

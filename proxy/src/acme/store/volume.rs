@@ -4,30 +4,40 @@
 //! never a half of a record under a name; the certificate before stays as `….previous`. One process writes: it holds the lock, and its
 //! fencing number, one higher than that of the process before, is in every record.
 
+use std::fmt;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use bailey_acme::budget::Budget;
+use bailey_acme::challenge::Proofs;
 use bailey_acme::names::CertificateId;
-use bailey_acme::record::{Account, Certificate, Order, Record, Unreadable};
-use sha2::{Digest, Sha256};
+use bailey_acme::record::Unreadable;
+use tokio::sync::watch;
 
-use super::{Contents, Disk, Files, StoreError, Unread};
+use super::{Changes, Contents, Disk, Files, Item, Name, Store, StoreError, Unread, Until};
 
 #[cfg(test)]
 mod tests;
 
 const LOCK: &str = "lock";
 const FENCE: &str = "fence";
-const BUDGET: &str = "budget";
 const PREVIOUS: &str = ".previous";
 const NEW: &str = ".new-";
 const BROKEN: &str = "broken-";
 /// As large as a certificate with a long chain.
 const PROBE: usize = 32 * 1024;
 
-/// Certificates in a folder.
+/// Certificates in a folder. Clones are the same store.
 pub struct Volume<F: Files = Disk> {
+    folder: Arc<Folder<F>>,
+    /// One process has a volume: it always leads.
+    leads: watch::Sender<bool>,
+}
+
+/// What may block a thread.
+struct Folder<F: Files> {
     files: F,
     writer: Mutex<Option<Writer<F::Lock>>>,
 }
@@ -38,79 +48,106 @@ struct Writer<L> {
     _lock: L,
 }
 
-/// What is kept.
-#[derive(Clone, Copy)]
-pub enum Item<'a> {
-    /// A certificate with its key.
-    Certificate(&'a CertificateId, &'a Certificate),
-    /// How far an order has come.
-    Order(&'a CertificateId, &'a Order),
-    /// An account.
-    Account(&'a Account),
-    /// What was spent.
-    Budget(&'a Budget),
+impl<F: Files> fmt::Debug for Volume<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Volume").finish_non_exhaustive()
+    }
 }
 
-impl<F: Files> Volume<F> {
-    /// Opens a folder. That it cannot be written to now is no hindrance to reading it: [`Self::probe`] tells.
+impl<F: Files + 'static> Volume<F> {
+    /// Opens a folder. That it cannot be written to now is no hindrance to reading it: [`Store::probe`] tells.
     pub fn open(files: F) -> Self {
-        let volume = Self { files, writer: Mutex::default() };
+        Self { folder: Arc::new(Folder::open(files)), leads: watch::Sender::new(true) }
+    }
+
+    async fn blocking<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Folder<F>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let folder = self.folder.clone();
+        tokio::task::spawn_blocking(move || work(&folder)).await.map_err(|_| StoreError::Ending)?
+    }
+}
+
+#[async_trait]
+impl<F: Files + 'static> Store for Volume<F> {
+    fn leads(&self) -> watch::Receiver<bool> {
+        self.leads.subscribe()
+    }
+
+    async fn load(&self) -> Result<Contents, StoreError> {
+        self.blocking(Folder::load).await
+    }
+
+    async fn save(&self, item: Item) -> Result<(), StoreError> {
+        self.blocking(move |folder| folder.save(&item)).await
+    }
+
+    async fn delete(&self, id: CertificateId) -> Result<(), StoreError> {
+        self.blocking(move |folder| folder.delete(&id)).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.blocking(Folder::probe).await
+    }
+
+    async fn show(&self, _: Arc<Proofs>, _: Until) -> Result<Duration, StoreError> {
+        // There is no other process that could answer.
+        Ok(Duration::ZERO)
+    }
+
+    async fn changed(&self) -> Changes {
+        std::future::pending().await
+    }
+}
+
+impl<F: Files> Folder<F> {
+    fn open(files: F) -> Self {
+        let folder = Self { files, writer: Mutex::default() };
         // Without the right to write the store is read; every write tries again to get it, and says why not.
-        drop(volume.write());
-        volume
+        drop(folder.write());
+        folder
     }
 
     /// Reads everything. What cannot be read is set aside, and the certificate before it taken in its place.
-    pub fn load(&self) -> Result<Contents, StoreError> {
-        let mut contents = Contents::default();
-        let mut names = self.files.names().map_err(|source| failed("list", "the folder", source))?;
-        names.sort_unstable();
-        for name in &names {
-            if let Some(id) = name.strip_prefix("certificate-") {
-                // The one before comes into play only where the newer one is missing or broken.
-                let id = id.strip_suffix(PREVIOUS).unwrap_or(id);
-                let Some(id) = CertificateId::parse(id) else { continue };
-                if !contents.certificates.contains_key(&id)
-                    && let Some(certificate) = self.read(name, &mut contents.unreadable)?
-                {
-                    contents.certificates.insert(id, certificate);
-                }
-            } else if let Some(id) = name.strip_prefix("order-").and_then(CertificateId::parse) {
-                if let Some(order) = self.read(name, &mut contents.unreadable)? {
-                    contents.orders.insert(id, order);
-                }
-            } else if name.starts_with("account-") {
-                if let Some(account) = self.read::<Account>(name, &mut contents.unreadable)? {
-                    contents.accounts.insert(account.authority.clone(), account);
-                }
-            } else if name == BUDGET {
-                contents.budget = self.read(name, &mut contents.unreadable)?;
+    fn load(&self) -> Result<Contents, StoreError> {
+        let mut contents = Contents { leads: true, ..Contents::default() };
+        let mut files = self.files.names().map_err(|source| failed("list", "the folder", source))?;
+        files.sort_unstable();
+        for file in &files {
+            let before = file.strip_suffix(PREVIOUS);
+            let Some(name) = Name::parse(before.unwrap_or(file)) else { continue };
+            // The one before comes into play only where the newer one is missing or broken.
+            let newer = matches!(&name, Name::Certificate(id) if contents.certificates.contains_key(id));
+            if before.is_none() || (matches!(name, Name::Certificate(_)) && !newer) {
+                self.read(file, &name, &mut contents)?;
             }
         }
         // A folder without any record was never used: nothing was spent.
-        let used = names.iter().any(|name| name.starts_with("order-") || name.starts_with(BROKEN) || name == BUDGET);
-        if !used {
+        let spent = |file: &String| {
+            file.starts_with(BROKEN)
+                || matches!(Name::parse(file), Some(Name::Certificate(_) | Name::Order(_) | Name::Budget))
+        };
+        if !files.iter().any(spent) {
             contents.budget = Some(Budget::default());
         }
         Ok(contents)
     }
 
-    fn read<R: Record>(&self, name: &str, unreadable: &mut Vec<Unread>) -> Result<Option<R>, StoreError> {
-        let bytes = match self.files.read(name) {
+    fn read(&self, file: &str, name: &Name, contents: &mut Contents) -> Result<(), StoreError> {
+        let bytes = match self.files.read(file) {
             Ok(bytes) => zeroize::Zeroizing::new(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(failed("read", name, source)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(failed("read", file, source)),
         };
-        match R::decode(&bytes) {
-            Ok((record, _)) => Ok(Some(record)),
-            Err(why) => {
-                // Another release's record is whole: it is that release's to read.
-                let broken = !matches!(why, Unreadable::Version(_));
-                let aside = if broken { self.set_aside(name).ok() } else { None };
-                unreadable.push(Unread { name: name.to_owned(), why, aside });
-                Ok(None)
-            }
+        if let Err(why) = contents.take(name, &bytes) {
+            // Another release's record is whole: it is that release's to read.
+            let broken = !matches!(why, Unreadable::Version(_));
+            let aside = if broken { self.set_aside(file).ok() } else { None };
+            contents.unreadable.push(Unread { name: file.to_owned(), why, aside });
         }
+        Ok(())
     }
 
     /// Gives a file a name that is never read and never written over.
@@ -122,30 +159,29 @@ impl<F: Files> Volume<F> {
     }
 
     /// Keeps something. When this returns it is on the disk.
-    pub fn save(&self, item: Item<'_>) -> Result<(), StoreError> {
+    fn save(&self, item: &Item) -> Result<(), StoreError> {
         let writer = self.write()?;
         let fence = writer.as_ref().map_or(0, |writer| writer.fence);
-        match item {
-            Item::Certificate(id, certificate) => {
-                self.put(&format!("certificate-{id}"), &certificate.encode(fence), true)
-            }
-            Item::Order(id, order) => self.put(&format!("order-{id}"), &order.encode(fence), false),
-            Item::Account(account) => self.put(&account_name(&account.authority), &account.encode(fence), false),
-            Item::Budget(budget) => self.put(BUDGET, &budget.encode(fence), false),
+        let name = item.name();
+        if item.is_nothing() {
+            self.remove(&name.to_string())?;
+            return self.files.sync_names().map_err(|source| failed("delete", &name.to_string(), source));
         }
+        self.put(&name.to_string(), &item.encode(fence), matches!(name, Name::Certificate(_)))
     }
 
     /// Deletes a certificate with the one before it and what is known of its order.
-    pub fn delete(&self, id: &CertificateId) -> Result<(), StoreError> {
+    fn delete(&self, id: &CertificateId) -> Result<(), StoreError> {
         let _writer = self.write()?;
-        for name in [format!("certificate-{id}{PREVIOUS}"), format!("certificate-{id}"), format!("order-{id}")] {
-            self.remove(&name)?;
+        let (certificate, order) = (Name::Certificate(id.clone()), Name::Order(id.clone()));
+        for file in [format!("{certificate}{PREVIOUS}"), certificate.to_string(), order.to_string()] {
+            self.remove(&file)?;
         }
         self.files.sync_names().map_err(|source| failed("delete", id.as_str(), source))
     }
 
     /// Sees that something as large as a certificate can be written.
-    pub fn probe(&self) -> Result<(), StoreError> {
+    fn probe(&self) -> Result<(), StoreError> {
         let _writer = self.write()?;
         let name = format!("{NEW}probe");
         self.write_new(&name, &vec![b'x'; PROBE])?;
@@ -214,12 +250,6 @@ impl<F: Files> Volume<F> {
             Err(source) => Err(failed("delete", name, source)),
         }
     }
-}
-
-fn account_name(authority: &str) -> String {
-    let digest = Sha256::digest(authority);
-    let head = digest[..8].iter().fold(0_u64, |head, byte| head << 8 | u64::from(*byte));
-    format!("account-{head:016x}")
 }
 
 fn failed(action: &'static str, name: &str, source: io::Error) -> StoreError {

@@ -2,6 +2,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bailey_acme::record::{Account, Certificate, Order};
 use bailey_acme::{Secret, Time};
 use proptest::prelude::*;
 
@@ -120,16 +121,16 @@ fn certificate(host: &str, generation: u64) -> Certificate {
     }
 }
 
-fn disk(folder: &tempfile::TempDir) -> Volume {
-    Volume::open(Disk::at(folder.path()).unwrap())
+fn disk(folder: &tempfile::TempDir) -> Folder<Disk> {
+    Folder::open(Disk::at(folder.path()).unwrap())
 }
 
 fn generation(contents: &Contents, host: &str) -> Option<u64> {
     contents.certificates.get(&id(host)).map(|certificate| certificate.generation)
 }
 
-fn save(volume: &Volume<impl Files>, generation: u64) -> Result<(), StoreError> {
-    volume.save(Item::Certificate(&id("a.example.com"), &certificate("a.example.com", generation)))
+fn save(volume: &Folder<impl Files>, generation: u64) -> Result<(), StoreError> {
+    volume.save(&Item::Certificate(id("a.example.com"), Arc::new(certificate("a.example.com", generation))))
 }
 
 #[test]
@@ -141,14 +142,14 @@ fn what_is_saved_is_loaded() {
     let order = Order {
         tenant: "team-a".to_owned(),
         host: "a.example.com".to_owned(),
-        progress: bailey_acme::order::Progress::default(),
+        progress: bailey_acme::order::Progress { failures: 1, ..Default::default() },
     };
     {
         let volume = disk(&folder);
         save(&volume, 1).unwrap();
-        volume.save(Item::Account(&account)).unwrap();
-        volume.save(Item::Order(&id("a.example.com"), &order)).unwrap();
-        volume.save(Item::Budget(&budget)).unwrap();
+        volume.save(&Item::Account(Arc::new(account.clone()))).unwrap();
+        volume.save(&Item::Order(id("a.example.com"), Arc::new(order.clone()))).unwrap();
+        volume.save(&Item::Budget(Arc::new(budget.clone()))).unwrap();
         volume.probe().unwrap();
     }
     let contents = disk(&folder).load().unwrap();
@@ -181,12 +182,12 @@ fn a_fault_at_any_call_leaves_the_old_or_the_new_certificate() {
     for fault in [Fault::Kill, Fault::Once(EIO), Fault::Once(ENOSPC), Fault::Always(ENOSPC), Fault::Always(EROFS)] {
         for at in 0.. {
             let folder = tempfile::tempdir().unwrap();
-            let before = Volume::open(Faulty::new(folder.path(), None));
+            let before = Folder::open(Faulty::new(folder.path(), None));
             save(&before, 1).unwrap();
             save(&before, 2).unwrap();
             drop(before);
             let files = Faulty::new(folder.path(), Some((at, fault)));
-            let volume = Volume::open(files.clone());
+            let volume = Folder::open(files.clone());
             let saved = save(&volume, 3);
             if files.calls.load(Ordering::Relaxed) <= at {
                 saved.unwrap();
@@ -212,13 +213,13 @@ fn a_store_that_cannot_be_written_is_read_and_the_probe_says_so() {
     for errno in [ENOSPC, EROFS, EIO] {
         let folder = tempfile::tempdir().unwrap();
         save(&disk(&folder), 1).unwrap();
-        let volume = Volume::open(Faulty::new(folder.path(), Some((0, Fault::Always(errno)))));
+        let volume = Folder::open(Faulty::new(folder.path(), Some((0, Fault::Always(errno)))));
         assert_eq!(generation(&volume.load().unwrap(), "a.example.com"), Some(1));
         let told = volume.probe().unwrap_err().to_string();
         assert!(told.contains("certificate store"), "{told}");
         assert!(save(&volume, 2).is_err());
         // The disk is well again: no restart is needed.
-        let well = Volume::open(Faulty::new(folder.path(), None));
+        let well = Folder::open(Faulty::new(folder.path(), None));
         well.probe().unwrap();
     }
 }
@@ -239,9 +240,9 @@ fn one_process_writes_and_another_reads() {
 #[test]
 fn who_was_overtaken_writes_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let old = Volume::open(Faulty::new(folder.path(), None));
+    let old = Folder::open(Faulty::new(folder.path(), None));
     save(&old, 1).unwrap();
-    let new = Volume::open(Faulty::new(folder.path(), None));
+    let new = Folder::open(Faulty::new(folder.path(), None));
     save(&new, 2).unwrap();
     assert!(matches!(save(&old, 3), Err(StoreError::Fenced { ours: 1, theirs: 2 })));
     assert!(matches!(old.probe(), Err(StoreError::Fenced { .. })));
@@ -275,10 +276,25 @@ fn a_budget_that_is_lost_counts_as_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let volume = disk(&folder);
     assert_eq!(volume.load().unwrap().budget, Some(Budget::default()), "a new folder: nothing was spent");
-    volume.save(Item::Budget(&Budget::default())).unwrap();
-    fs::write(folder.path().join(BUDGET), "x").unwrap();
+    volume.save(&Item::Budget(Arc::default())).unwrap();
+    fs::write(folder.path().join("budget"), "x").unwrap();
     assert_eq!(volume.load().unwrap().budget, None);
     assert_eq!(volume.load().unwrap().budget, None, "and still after it was set aside");
+}
+
+#[test]
+fn an_order_with_nothing_to_remember_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let volume = disk(&folder);
+    let order = |failures| {
+        let progress = bailey_acme::order::Progress { failures, ..Default::default() };
+        Item::Order(id("a.example.com"), Arc::new(Order { tenant: String::new(), host: String::new(), progress }))
+    };
+    volume.save(&order(1)).unwrap();
+    assert_eq!(volume.load().unwrap().orders.len(), 1);
+    volume.save(&order(0)).unwrap();
+    volume.save(&order(0)).unwrap();
+    assert!(volume.load().unwrap().orders.is_empty());
 }
 
 #[test]
