@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::common::{InnerService, NameReference};
 use crate::hostname::Hostname;
 
+/// The annotation by which a person asks for a new certificate before it is time: the moment of the request (RFC 3339). It is
+/// done when the certificate is younger than that.
+pub const RENEW_REQUESTED: &str = "bailey.dev/renew-requested";
+
 /// Who owns a hostname, and where its requests go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(

@@ -25,7 +25,7 @@ pub mod unknown;
 #[cfg(any(feature = "cel", test))]
 mod validate;
 
-pub use binding::{HostnameBinding, HostnameBindingSpec};
+pub use binding::{HostnameBinding, HostnameBindingSpec, RENEW_REQUESTED};
 pub use common::{
     ACCESS_LOG_FIELDS, AccessLog, AccessLogFields, AccessLogFormat, ClientAddress, ForwardedFor, InnerService,
     KeyReference, NameReference, ProxyProtocol,
@@ -37,8 +37,8 @@ pub use limits::{
 };
 pub use manifest::{manifests, yaml};
 pub use tier::{
-    LINK_SECRET, LinkTrust, Role, TierConfig, TierConfigSpec, TierListener, TierProtocol, TierTenant, outer_identity,
-    tenant_identity,
+    LINK_SECRET, LinkTrust, Role, TierAcme, TierConfig, TierConfigSpec, TierListener, TierProtocol, TierStore, TierTenant,
+    outer_identity, tenant_identity,
 };
 pub use topology::{IngressTopology, IngressTopologySpec};
 pub use tracing::{AlwaysTraced, Percent, TenantTracing, TracePropagation, Tracing};

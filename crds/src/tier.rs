@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::{AccessLog, ClientAddress, InnerService, NameReference, yes};
 use crate::hostname::Hostname;
 use crate::limits::{TenantLimits, TierLimits};
+use crate::topology::Acme;
 use crate::tracing::{TenantTracing, Tracing};
 
 /// What one tier's proxies need to know.
@@ -36,6 +37,8 @@ use crate::tracing::{TenantTracing, Tracing};
         .message("an inner tier, and no other, has a tenant"),
     validation = Rule::new("self.role == 'Outer' || !has(self.tenants) || size(self.tenants) == 0")
         .message("only an outer tier has a list of tenants"),
+    validation = Rule::new("self.role == 'Outer' || !has(self.acme)")
+        .message("only an outer tier orders certificates"),
     validation = Rule::new("self.listeners.all(l, (l.protocol == 'Link') == (self.role == 'Inner'))")
         .message("an inner tier listens for the link and for nothing else"),
     validation = Rule::new("self.role != 'Inner' || (has(self.link) && has(self.link.peer))")
@@ -77,6 +80,9 @@ pub struct TierConfigSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub certificates: Vec<String>,
+    /// How an outer tier gets certificates for itself. Absent: it serves those of `certificates` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<TierAcme>,
     /// Who may stand in front, and how they tell the client's address. Absent: the peer of the socket is the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_address: Option<ClientAddress>,
@@ -154,6 +160,25 @@ pub enum TierProtocol {
     Udp,
     /// The link from the outer tier.
     Link,
+}
+
+/// How an outer tier gets certificates for itself, and where it keeps them. References lead to objects of its own namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TierAcme {
+    /// As the topology says.
+    #[serde(flatten)]
+    pub acme: Acme,
+    /// Where certificates and the account are kept.
+    pub store: TierStore,
+}
+
+/// Where a tier keeps certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum TierStore {
+    /// On the volume of its only replica.
+    Volume,
+    /// In Secrets of its namespace, for any number of replicas.
+    Secrets,
 }
 
 /// Who a tier is on the link, and whom it trusts.

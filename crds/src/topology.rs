@@ -23,7 +23,9 @@ pub use acme::{
 pub use exposure::{Exposure, ExternalTrafficPolicy, HostPorts, NodePort, ServiceExposure, ServiceType};
 pub use outer::{Listener, Outer, Protocol};
 pub use pod::{Autoscaling, PodSettings};
-pub use status::{AddressStatus, CertificateStatus, LostHostname, TenantStatus, TierStatus, TopologyStatus};
+pub use status::{
+    AddressStatus, CertificateStatus, LostHostname, RenewalWindow, TenantStatus, TierStatus, TopologyStatus,
+};
 pub use tenant::{Inner, InnerOverride, Placement, Tenant, TenantNamespaces};
 
 use crate::common::{AccessLog, yes};

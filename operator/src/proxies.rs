@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bailey_crds::Hostname;
-use bailey_crds::topology::CertificateStatus;
+use bailey_crds::topology::{CertificateStatus, RenewalWindow};
 use bailey_kit::admin::served::{CertificateSeen, Served};
 use bailey_kit::kube::Denied;
 use jiff::Timestamp;
@@ -16,9 +16,10 @@ use jiff::Timestamp;
 use crate::labels;
 
 /// Certificates, hosts and characters that a status has room for.
-const MAX_CERTIFICATES: usize = 256;
+pub const MAX_CERTIFICATES: usize = 256;
 const MAX_HOSTS: usize = 100;
 const MAX_STEP: usize = 256;
+const MAX_ISSUER: usize = 256;
 const MAX_ERROR: usize = 1024;
 
 /// What a proxy says when it is asked: what it serves, or why it did not answer.
@@ -48,8 +49,8 @@ impl Proxy {
     /// Whether a status says something else of it now. Counts and times alone are no news.
     pub fn differs(&self, now: &Answer) -> bool {
         let said = |served: &Served| {
-            let Served { digest, stale, denied, certificates, version, ready, .. } = served.clone();
-            (digest, stale, denied, certificates, version, ready)
+            let Served { digest, stale, denied, certificates, orders_trouble, version, ready, .. } = served.clone();
+            (digest, stale, denied, certificates, orders_trouble, version, ready)
         };
         match (&self.told, now) {
             (Some(Ok(before)), Ok(now)) => said(before) != said(now),
@@ -134,20 +135,36 @@ impl Proxies {
         tiers.flat_map(|tenant| self.answers(tenant.as_deref())).flat_map(|served| served.denied.clone()).collect()
     }
 
+    /// Those of the outer tier that have said what they show to clients. One that is not ready may not have read its certificates
+    /// yet, and shows none to anybody.
+    fn outer_answers(&self) -> impl Iterator<Item = &Served> {
+        self.answers(None).filter(|served| served.ready)
+    }
+
     /// Whether a proxy of the outer tier has said what it shows to clients.
-    pub fn outer_answers(&self) -> bool {
-        self.answers(None).next().is_some()
+    pub fn outer_is_known(&self) -> bool {
+        self.outer_answers().next().is_some()
+    }
+
+    /// What keeps the outer tier from ordering certificates, if something does.
+    pub fn orders_trouble(&self) -> Option<&str> {
+        self.answers(None).find_map(|served| served.orders_trouble.as_deref())
     }
 
     /// The certificates that the outer tier shows, those that end first before the others. Where replicas differ, the one
-    /// that ends first counts.
+    /// that ends first counts; one of them orders, and what that says of the next step and the last error stands for all.
     pub fn certificates(&self) -> Vec<CertificateSeen> {
         let mut found: BTreeMap<(Vec<String>, String), CertificateSeen> = BTreeMap::new();
-        for seen in self.answers(None).flat_map(|served| &served.certificates) {
+        for seen in self.outer_answers().flat_map(|served| &served.certificates) {
             let kept = found.entry((seen.names.clone(), seen.source.clone())).or_insert_with(|| seen.clone());
+            let (next_step, last_error) = (
+                kept.next_step.clone().or_else(|| seen.next_step.clone()),
+                kept.last_error.clone().or_else(|| seen.last_error.clone()),
+            );
             if kept.not_after > seen.not_after {
                 *kept = seen.clone();
             }
+            (kept.next_step, kept.last_error) = (next_step, last_error);
         }
         let mut all: Vec<CertificateSeen> = found.into_values().collect();
         all.sort_by(|a, b| (&a.not_after, &a.names, &a.source).cmp(&(&b.not_after, &b.names, &b.source)));
@@ -181,7 +198,13 @@ fn covers(name: &str, host: &str) -> bool {
 pub fn certificate_status(certificates: &[CertificateSeen]) -> Vec<CertificateStatus> {
     let status = |seen: &CertificateSeen| CertificateStatus {
         hosts: seen.names.iter().take(MAX_HOSTS).cloned().collect(),
+        source: Some(seen.source.clone()).filter(|source| !source.is_empty()),
+        issuer: Some(cut(&seen.issuer, MAX_ISSUER)).filter(|issuer| !issuer.is_empty()),
         not_after: seen.not_after.clone(),
+        renewal_window: seen
+            .renewal_window
+            .as_ref()
+            .map(|window| RenewalWindow { start: window.start.clone(), end: window.end.clone() }),
         next_step: seen.next_step.as_deref().map(|text| cut(text, MAX_STEP)),
         last_error: seen.last_error.as_deref().map(|text| cut(text, MAX_ERROR)),
     };
@@ -293,9 +316,30 @@ mod tests {
             not_after: Some(Time(Timestamp::from_second(end).unwrap())),
             ..CertificateSeen::default()
         };
-        let told = |certificates| Some(Ok(Served { certificates, ..Served::default() }));
-        let all = [proxy(None, told(vec![seen("b", 50), seen("a", 90)])), proxy(None, told(vec![seen("a", 40)]))];
+        let told = |certificates, ready| Some(Ok(Served { certificates, ready, ..Served::default() }));
+        let all = [
+            proxy(None, told(vec![seen("b", 50), seen("a", 90)], true)),
+            proxy(None, told(vec![seen("a", 40)], true)),
+            proxy(None, told(vec![seen("a", 10)], false)),
+        ];
         let certificates = Proxies::of("main", all.iter()).certificates();
-        assert_eq!(certificates, [seen("a", 40), seen("b", 50)]);
+        assert_eq!(certificates, [seen("a", 40), seen("b", 50)], "one that is not ready shows nothing to anybody");
+    }
+
+    #[test]
+    fn what_the_replica_says_that_orders_stands_for_all() {
+        let follower = CertificateSeen { names: vec!["a".to_owned()], ..CertificateSeen::default() };
+        let leader = CertificateSeen { last_error: Some("refused".to_owned()), ..follower.clone() };
+        let served = |one: &CertificateSeen, trouble: Option<&str>| {
+            let certificates = vec![one.clone()];
+            let orders_trouble = trouble.map(str::to_owned);
+            Some(Ok(Served { certificates, ready: true, orders_trouble, ..Served::default() }))
+        };
+        for order in [[&follower, &leader], [&leader, &follower]] {
+            let all = order.map(|one| proxy(None, served(one, None)));
+            assert_eq!(Proxies::of("main", all.iter()).certificates(), [leader.clone()]);
+        }
+        let all = [proxy(None, served(&follower, None)), proxy(None, served(&follower, Some("no volume")))];
+        assert_eq!(Proxies::of("main", all.iter()).orders_trouble(), Some("no volume"));
     }
 }

@@ -1,4 +1,6 @@
-//! Writes the status of a topology when it differs, and an Event when a condition's state does.
+//! Writes the status of a topology when it differs, and an Event when a condition's state does or a certificate's.
+
+mod certificates;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,10 +66,14 @@ impl Reporter {
                 self.tell(topology, condition).await;
             }
         }
+        for turn in certificates::turns(&previous.certificates, &status.certificates) {
+            tracing::info!(topology = name, reason = turn.reason, "{}", turn.note);
+            let type_ = if turn.good { EventType::Normal } else { EventType::Warning };
+            self.publish(topology, (type_, turn.reason, "CertificatesReady"), &turn.note).await;
+        }
         Ok(())
     }
 
-    /// That an Event cannot be written is no reason to stop.
     async fn tell(&self, topology: &IngressTopology, condition: &Condition) {
         let good = condition.status == "True";
         tracing::info!(
@@ -78,13 +84,20 @@ impl Reporter {
             "{}",
             condition.message
         );
-        let note: String = condition.message.chars().take(LONGEST_NOTE).collect();
+        let (type_, reason) =
+            if good { (EventType::Normal, &condition.type_) } else { (EventType::Warning, &condition.reason) };
+        self.publish(topology, (type_, reason, &condition.type_), &condition.message).await;
+    }
+
+    /// Writes an Event of that type, reason and action. That it cannot be written is no reason to stop.
+    async fn publish(&self, topology: &IngressTopology, (type_, reason, action): (EventType, &str, &str), note: &str) {
+        let note: String = note.chars().take(LONGEST_NOTE).collect();
         let recorder = self.recorder(&note);
         let event = Event {
-            type_: if good { EventType::Normal } else { EventType::Warning },
-            reason: if good { condition.type_.clone() } else { condition.reason.clone() },
+            type_,
+            reason: reason.to_owned(),
             note: Some(note),
-            action: condition.type_.clone(),
+            action: action.to_owned(),
             secondary: None,
         };
         if let Err(error) = recorder.publish(&event, &topology.object_ref(&())).await {

@@ -86,6 +86,12 @@ pub fn status(previous: &TopologyStatus, known: &Known<'_>, now: Timestamp) -> T
     let ready = known.workloads.iter().flatten().filter(|workload| workload.is_ready()).count();
     let addresses = addresses(known);
     let seen = known.proxies.certificates();
+    // While no proxy can say so, what was said before is the best there is.
+    let (shown, next_expiry) = if known.proxies.outer_is_known() {
+        (proxies::certificate_status(&seen), seen.iter().find_map(|one| one.not_after.clone()))
+    } else {
+        (previous.certificates.clone(), previous.next_expiry.clone())
+    };
     let mut set = Conditions::new(previous, topology.generation, now);
     let accepted = set.put(ConditionType::Accepted, Ok(accepted(known)));
     let programmed = set.put(ConditionType::Programmed, programmed(known));
@@ -103,10 +109,10 @@ pub fn status(previous: &TopologyStatus, known: &Known<'_>, now: Timestamp) -> T
         observed_generation: Some(topology.generation),
         tiers_ready: Some(format!("{ready}/{}", tiers.len())),
         hostnames: Some(known.hostnames.granted.values().map(Vec::len).sum::<usize>() as u32),
-        next_expiry: seen.iter().find_map(|one| one.not_after.clone()),
+        next_expiry,
         tiers,
         addresses,
-        certificates: proxies::certificate_status(&seen),
+        certificates: shown,
         tenants: tenants(known),
     }
 }
@@ -152,7 +158,7 @@ fn certificates(known: &Known<'_>, seen: &[CertificateSeen], now: Timestamp) -> 
     if !outer.listeners.iter().any(|listener| listener.protocol == Protocol::Https) {
         return Ok((Reason::Ready, link));
     }
-    if !known.proxies.outer_answers() {
+    if !known.proxies.outer_is_known() {
         let message = "no proxy of the outer tier has said yet which certificates it shows";
         return if outer.acme.is_some() {
             Err((Reason::CertificatesPending, message.to_owned()))
@@ -163,9 +169,16 @@ fn certificates(known: &Known<'_>, seen: &[CertificateSeen], now: Timestamp) -> 
             ))
         };
     }
+    let trouble = known.proxies.orders_trouble().filter(|_| outer.acme.is_some());
     let missing = proxies::uncovered(known.hostnames.granted.values().flatten(), seen, now);
     if missing.is_empty() {
-        return Ok((Reason::Ready, format!("{link}; every hostname has a certificate")));
+        let message = match trouble {
+            None => format!("{link}; every hostname has a certificate"),
+            Some(trouble) => {
+                format!("{link}; every hostname has a certificate, but none can be ordered or renewed: {trouble}")
+            }
+        };
+        return Ok((Reason::Ready, message));
     }
     let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
     if outer.acme.is_none() {
@@ -178,13 +191,12 @@ fn certificates(known: &Known<'_>, seen: &[CertificateSeen], now: Timestamp) -> 
     let about = |text: fn(&CertificateSeen) -> Option<&String>| {
         seen.iter().filter(|one| one.names.iter().any(|name| names.contains(name))).find_map(text)
     };
-    let (reason, why) = match (about(|one| one.last_error.as_ref()), about(|one| one.next_step.as_ref())) {
-        (Some(error), _) => (Reason::CertificatesFailed, format!(": {error}")),
-        (None, Some(step)) => (Reason::CertificatesPending, format!(": {step}")),
-        (None, None) => {
-            let why = "; proxies in a cluster do not order any in this version, whatever spec.outer.acme says: put one into a \
-                 Secret and name that in spec.outer.certificates.secrets";
-            (Reason::CertificatesPending, why.to_owned())
+    let (reason, why) = match (trouble, about(|one| one.last_error.as_ref()), about(|one| one.next_step.as_ref())) {
+        (Some(trouble), _, _) => (Reason::CertificatesFailed, format!(": {trouble}")),
+        (None, Some(error), _) => (Reason::CertificatesFailed, format!(": {error}")),
+        (None, None, Some(step)) => (Reason::CertificatesPending, format!(": {step}")),
+        (None, None, None) => {
+            (Reason::CertificatesPending, "; the proxies have not begun to order it yet".to_owned())
         }
     };
     Err((reason, format!("there is no certificate yet for {}{why}", listed(&names))))

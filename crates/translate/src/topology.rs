@@ -8,10 +8,10 @@ pub(crate) mod log_fields;
 mod notes;
 mod tenants;
 
-use bailey_crds::topology::{Listener, Protocol, Tenant};
+use bailey_crds::topology::{Listener, Outer, Protocol, Tenant};
 use bailey_crds::{
-    HostnameBinding, HostnameBindingSpec, IngressTopology, LINK_SECRET, LinkTrust, NameReference, Role, TierConfig,
-    TierConfigSpec, TierListener, TierProtocol, TierTenant, Tracing, outer_identity, tenant_identity,
+    HostnameBinding, HostnameBindingSpec, IngressTopology, LINK_SECRET, LinkTrust, NameReference, Role, TierAcme,
+    TierConfig, TierConfigSpec, TierListener, TierProtocol, TierStore, TierTenant, Tracing, outer_identity, tenant_identity,
 };
 use kube::ResourceExt;
 
@@ -57,11 +57,20 @@ fn outer_tier(topology: &IngressTopology, name: &str, tenants: &[Settled<'_>]) -
         listeners: spec.outer.listeners.iter().map(tier_listener).collect(),
         tenants: tenants.iter().map(|tenant| tenant.as_seen_from_outside(name)).collect(),
         certificates: certificates.unwrap_or_default(),
+        acme: orders(&spec.outer),
         client_address: spec.outer.client_address.clone(),
         limits: spec.outer.limits.unwrap_or_default(),
         ..tier(topology, Role::Outer, name, outer_identity(name))
     };
     in_namespace(TierConfig::new(&names::outer(name), config), &spec.outer.namespace)
+}
+
+/// How the outer tier gets certificates. One that keeps them nowhere would order them again at every start, so it orders none; its kind
+/// says so too.
+fn orders(outer: &Outer) -> Option<TierAcme> {
+    let store = &outer.certificates.as_ref()?.store;
+    let store = if store.secrets.is_some() { TierStore::Secrets } else { TierStore::Volume };
+    Some(TierAcme { acme: outer.acme.clone()?, store })
 }
 
 fn inner_tier(topology: &IngressTopology, name: &str, settled: &Settled<'_>) -> TierConfig {
@@ -100,6 +109,7 @@ fn tier(topology: &IngressTopology, role: Role, name: &str, identity: String) ->
         hostnames: Vec::new(),
         tenants: Vec::new(),
         certificates: Vec::new(),
+        acme: None,
         client_address: None,
         https_redirect: topology.spec.https_redirect,
         forwarded: false,

@@ -1,5 +1,7 @@
 //! How certificates are got and where they are kept.
 
+use std::collections::BTreeSet;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,22 @@ pub struct Acme {
     /// What a client gets for a host whose certificate is not there yet.
     #[serde(default)]
     pub until_issued: UntilIssued,
+}
+
+impl Acme {
+    /// The Secrets of the outer namespace that it refers to.
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        let account = self.external_account.as_ref().map(|account| account.secret_ref.name.as_str());
+        let dns = self.challenge.dns01.as_ref().and_then(|dns| dns.credentials_ref.as_ref());
+        account.into_iter().chain(dns.map(|credentials| credentials.name.as_str())).collect()
+    }
+
+    /// The ConfigMaps of the outer namespace that it refers to.
+    pub fn config_maps(&self) -> BTreeSet<&str> {
+        let webhook = self.challenge.dns01.as_ref().and_then(|dns| dns.webhook.as_ref());
+        let webhook = webhook.and_then(|webhook| webhook.ca_bundle_ref.as_ref());
+        self.ca_bundle_ref.iter().chain(webhook).map(|bundle| bundle.name.as_str()).collect()
+    }
 }
 
 /// How the authority is shown that a host is ours.

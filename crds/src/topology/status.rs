@@ -92,16 +92,27 @@ pub struct AddressStatus {
 }
 
 /// A certificate and what becomes of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateStatus {
     /// The hosts it is for.
     #[schemars(length(max = 100), inner(length(max = 253)))]
     pub hosts: Vec<String>,
-    /// When it ends.
+    /// Where it comes from: a Secret, or the authority that it is ordered from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2304))]
+    pub source: Option<String>,
+    /// Who has signed it; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub issuer: Option<String>,
+    /// When it ends; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "embedded::<Time>")]
     pub not_after: Option<Time>,
+    /// From when until when its authority wants it renewed, where that has said so (RFC 9773).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_window: Option<RenewalWindow>,
     /// What happens next, and when, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -110,6 +121,17 @@ pub struct CertificateStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub last_error: Option<String>,
+}
+
+/// From when until when an authority wants a certificate renewed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RenewalWindow {
+    /// The first moment.
+    #[schemars(schema_with = "embedded::<Time>")]
+    pub start: Time,
+    /// The last.
+    #[schemars(schema_with = "embedded::<Time>")]
+    pub end: Time,
 }
 
 /// One tenant.

@@ -3,6 +3,9 @@
 //!
 //! Namespaces are named by `kubernetes.io/metadata.name`, which nobody but the API server can set.
 
+use std::collections::BTreeSet;
+
+use bailey_crds::topology::Acme;
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
@@ -15,7 +18,7 @@ use crate::manifest::{At, Child, Manifests, Rendered};
 use crate::tier::Tier;
 use crate::validate::{ADMIN_PORT, ValidTopology};
 
-/// Ports of the API server, which is not a pod and can be named only so; the outer tier reaches ACME authorities too.
+/// Ports of the API server, which is not a pod and can be named only so; the outer tier reaches ACME authorities and DNS providers too.
 const API_SERVER: [u16; 2] = [443, 6443];
 const DNS: u16 = 53;
 
@@ -54,14 +57,20 @@ fn egress(topology: &ValidTopology, tier: &Tier) -> Vec<NetworkPolicyEgressRule>
             rules.push(to(Some(vec![pods_of(inner)]), Some(links)));
         }
     }
-    let authority = topology.object.spec.outer.acme.as_ref().filter(|_| tier.tenant.is_none());
-    if let Some(port) = authority.and_then(|acme| port_of(&acme.directory)).filter(|port| !API_SERVER.contains(port)) {
+    let acme = topology.object.spec.outer.acme.as_ref().filter(|_| tier.tenant.is_none());
+    for port in acme.into_iter().flat_map(authorities).filter(|port| !API_SERVER.contains(port)) {
         rules.push(to(None, Some(vec![tcp(port)])));
     }
     if let Some(port) = tier.config.tracing.as_ref().and_then(|tracing| port_of(&tracing.endpoint)) {
         rules.push(to(None, Some(vec![tcp(port)])));
     }
     rules
+}
+
+/// The ports of what certificates are ordered from, and of the service that sets DNS records for them. DNS providers answer on 443.
+fn authorities(acme: &Acme) -> BTreeSet<u16> {
+    let webhook = acme.challenge.dns01.as_ref().and_then(|dns| dns.webhook.as_ref());
+    [Some(&acme.directory), webhook.map(|webhook| &webhook.url)].into_iter().flatten().filter_map(|url| port_of(url)).collect()
 }
 
 /// The port of an `http` or `https` address.

@@ -23,6 +23,8 @@ const USER: i64 = 65532;
 const CONTAINER: &str = "proxy";
 const LINK_FOLDER: &str = "/etc/bailey/link";
 const STATE_FOLDER: &str = "/var/lib/bailey";
+/// Where certificates that are ordered are kept, if on a volume.
+const CERTIFICATES_FOLDER: &str = "/var/lib/bailey/certificates";
 /// Seconds beyond the drain before the process is killed.
 const GRACE_MARGIN: u32 = 5;
 
@@ -74,7 +76,12 @@ fn spec(topology: &ValidTopology, tier: &Tier, facts: &Facts) -> PodSpec {
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
             ..PodSecurityContext::default()
         }),
-        containers: vec![container(tier, if outer { &facts.outer_image } else { &facts.inner_image }, host_ports)],
+        containers: vec![container(
+            topology,
+            tier,
+            if outer { &facts.outer_image } else { &facts.inner_image },
+            host_ports,
+        )],
         volumes: Some(vec![link_volume(), state_volume(topology, tier)]),
         node_selector: Some(nodes).filter(|nodes| !nodes.is_empty()),
         tolerations: Some(tier.pod.tolerations.clone()).filter(|tolerations| !tolerations.is_empty()),
@@ -87,11 +94,11 @@ fn spec(topology: &ValidTopology, tier: &Tier, facts: &Facts) -> PodSpec {
     }
 }
 
-fn container(tier: &Tier, image: &str, host_ports: bool) -> Container {
+fn container(topology: &ValidTopology, tier: &Tier, image: &str, host_ports: bool) -> Container {
     Container {
         name: CONTAINER.to_owned(),
         image: Some(image.to_owned()),
-        args: Some(arguments(tier)),
+        args: Some(arguments(topology, tier)),
         env: Some(environment()),
         ports: Some(ports(tier, host_ports)),
         // A start that takes long is a list that is long; until then nothing is sent here.
@@ -120,7 +127,7 @@ fn container(tier: &Tier, image: &str, host_ports: bool) -> Container {
     }
 }
 
-fn arguments(tier: &Tier) -> Vec<String> {
+fn arguments(topology: &ValidTopology, tier: &Tier) -> Vec<String> {
     let kind = if tier.tenant.is_some() { "inner" } else { "outer" };
     let mut arguments = vec![
         "--kubernetes".to_owned(),
@@ -134,6 +141,8 @@ fn arguments(tier: &Tier) -> Vec<String> {
         format!("--last-good={STATE_FOLDER}/last-good"),
         format!("--admin=0.0.0.0:{ADMIN_PORT}"),
     ]);
+    let on_volume = tier.config.acme.is_some() && topology.volume().is_some();
+    arguments.extend(on_volume.then(|| format!("--certificates={CERTIFICATES_FOLDER}")));
     arguments
 }
 

@@ -33,7 +33,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn outer_proxy(certificates: Vec<CertificateSeen>) -> Proxy {
-    let served = Served { digest: Some("d1".to_owned()), certificates, ..Served::default() };
+    let served = Served { digest: Some("d1".to_owned()), ready: true, certificates, ..Served::default() };
     let address = Some(IpAddr::from([10, 0, 0, 1]));
     Proxy { topology: "main".to_owned(), tenant: None, address, told: Some(Ok(Arc::new(served))) }
 }
@@ -144,7 +144,47 @@ fn with_acme_every_hostname_has_to_have_a_certificate_first() {
     let told = status_of(&acme, &[outer_proxy(vec![certificate("a.example.com", NOW + 9)])]);
     let (_, reason, message) = condition(&told, ConditionType::CertificatesReady);
     assert_eq!(reason, "CertificatesPending");
-    assert!(message.contains("for b.example.com; proxies in a cluster do not order any in this version"), "{message}");
+    assert!(message.ends_with("for b.example.com; the proxies have not begun to order it yet"), "{message}");
     let both = vec![certificate("a.example.com", NOW + 9), certificate("b.example.com", NOW + 9)];
-    assert_eq!(condition(&status_of(&acme, &[outer_proxy(both)]), ConditionType::CertificatesReady).0, "True");
+    assert_eq!(condition(&status_of(&acme, &[outer_proxy(both.clone())]), ConditionType::CertificatesReady).0, "True");
+    // Whatever keeps the proxies from ordering is said, also while all names still have what they need.
+    let hindered = |certificates| {
+        let mut proxy = outer_proxy(certificates);
+        let told = Served { orders_trouble: Some("the volume is read-only".to_owned()), ..told_by(&proxy) };
+        proxy.told = Some(Ok(Arc::new(told)));
+        status_of(&acme, &[proxy])
+    };
+    let told = hindered(vec![certificate("a.example.com", NOW + 9)]);
+    let (_, reason, message) = condition(&told, ConditionType::CertificatesReady);
+    assert!(reason == "CertificatesFailed" && message.ends_with("b.example.com: the volume is read-only"), "{message}");
+    let told = hindered(both);
+    let (verdict, _, message) = condition(&told, ConditionType::CertificatesReady);
+    assert!(verdict == "True" && message.ends_with("none can be ordered or renewed: the volume is read-only"), "{message}");
+}
+
+fn told_by(proxy: &Proxy) -> Served {
+    proxy.told.clone().unwrap().unwrap().as_ref().clone()
+}
+
+#[test]
+fn while_no_outer_proxy_can_say_what_it_shows_what_was_said_before_stands() {
+    let proxy = outer_proxy(vec![certificate("a.example.com", NOW + 900)]);
+    let before = status_of(&json!({}), std::slice::from_ref(&proxy));
+    let starting = Proxy { told: Some(Ok(Arc::new(Served { ready: false, ..told_by(&proxy) }))), ..proxy };
+    for proxies in [&[][..], &[starting]] {
+        let (topology, hostnames) = topology(&json!({}));
+        let known = Known {
+            topology: &topology,
+            hostnames: &hostnames,
+            problems: &[],
+            applied: true,
+            workloads: &[None, None],
+            service: None,
+            link_until: Some(at(NOW + 86_400)),
+            proxies: &Proxies::of("main", proxies.iter()),
+        };
+        let now = status(&before, &known, at(NOW));
+        assert_eq!((&now.certificates, &now.next_expiry), (&before.certificates, &before.next_expiry));
+        assert_eq!(now.certificates.len(), 1);
+    }
 }

@@ -16,6 +16,9 @@ pub const PATH: &str = "/served";
 /// Certificates that are told of at most, those that end first before others.
 pub const MAX_CERTIFICATES: usize = 1000;
 
+/// What the source of a certificate begins with that the tier orders itself; the directory of its authority follows.
+pub const ORDERED: &str = "ordered from ";
+
 /// Tells what is served at the moment it is asked.
 pub type Tell = Arc<dyn Fn() -> Served + Send + Sync>;
 
@@ -61,6 +64,9 @@ pub struct Served {
     /// The certificates that clients are shown, and those that are waited for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<CertificateSeen>,
+    /// What keeps the process from ordering certificates at all, in words; those that are there serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orders_trouble: Option<String>,
 }
 
 /// What a configuration is made of.
@@ -93,14 +99,39 @@ pub struct CertificateSeen {
     /// When it ends; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Time>,
-    /// Where it comes from, such as `Secret ingress-main/site`.
+    /// Where it comes from, such as `Secret ingress-main/site`, or [`ORDERED`] and an authority's directory.
     pub source: String,
+    /// Whose names these are, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Its serial number in hexadecimal digits, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// From when until when its authority wants it renewed, where that has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_window: Option<Window>,
     /// What happens next, and when, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_step: Option<String>,
     /// The last thing that went wrong with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+}
+
+impl CertificateSeen {
+    /// Whether the tier orders it itself.
+    pub fn is_ordered(&self) -> bool {
+        self.source.starts_with(ORDERED)
+    }
+}
+
+/// Two moments and what is between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first moment.
+    pub start: Time,
+    /// The last.
+    pub end: Time,
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bailey_crds::TierConfigSpec;
 use bailey_crds::access::{self, Access};
+use bailey_crds::{TierAcme, TierConfigSpec, TierStore};
 use bailey_kit::kube::Need;
 use bailey_translate::names;
 
@@ -88,6 +88,12 @@ pub struct Plan {
     pub watches: BTreeSet<Watch>,
     /// TLS Secrets of the tier's own namespace, which are read by name.
     pub secrets: BTreeSet<String>,
+    /// Secrets with what an ACME authority or a DNS provider has given, likewise.
+    pub credentials: BTreeSet<String>,
+    /// ConfigMaps of that namespace, likewise: roots to trust for an ACME authority.
+    pub config_maps: BTreeSet<String>,
+    /// Certificates that are ordered are kept in Secrets of that namespace.
+    pub keeps_secrets: bool,
 }
 
 impl Plan {
@@ -106,7 +112,14 @@ impl Plan {
             needs.extend(["list", "watch"].map(|verb| need(&watch.namespace, access, verb, "")));
         }
         for access in access::CERTIFICATES.may {
-            needs.extend(self.secrets.iter().map(|name| need(namespace, access, "get", name)));
+            let named = self.secrets.union(&self.credentials);
+            needs.extend(named.map(|name| need(namespace, access, "get", name)));
+        }
+        for access in access::OUTER.may.iter().filter(|access| access.resource == "configmaps") {
+            needs.extend(self.config_maps.iter().map(|name| need(namespace, access, "get", name)));
+        }
+        for access in access::STORE.may.iter().filter(|_| self.keeps_secrets) {
+            needs.extend(access.verbs.iter().map(|verb| need(namespace, access, verb, "")));
         }
         needs
     }
@@ -129,6 +142,12 @@ pub fn plan(role: &Role, namespace: &str, config: Option<&TierConfigSpec>) -> Pl
                 watch(Watched::EndpointSlices, &tenant.service.namespace, Select::Labels(slices));
             }
             plan.secrets = config.certificates.iter().cloned().collect();
+            if let Some(TierAcme { acme, store }) = &config.acme {
+                let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+                plan.credentials = owned(acme.secrets());
+                plan.config_maps = owned(acme.config_maps());
+                plan.keeps_secrets = *store == TierStore::Secrets;
+            }
         }
         Role::Inner { topology, tenant } => {
             watch(Watched::TierConfigs, namespace, Select::Name(names::inner(topology, tenant)));
@@ -201,6 +220,35 @@ mod tests {
         assert!(needs.contains(&"a watch endpointslices ".to_owned()), "{needs:?}");
         assert!(needs.contains(&"out get secrets site".to_owned()), "{needs:?}");
         assert_eq!(needs.len(), 2 * plan.watches.len() + 1);
+    }
+
+    #[test]
+    fn a_tier_that_orders_certificates_needs_what_its_settings_refer_to_and_its_store() {
+        let role = Role::Outer { topology: "main".to_owned() };
+        let with = |store: &str| {
+            let acme = json!({
+                "directory": "https://acme.example/dir", "store": store,
+                "challenge": {"dns01": {"provider": "rfc2136", "credentialsRef": {"name": "tsig"}}},
+                "externalAccount": {"keyId": "k", "secretRef": {"name": "eab", "key": "hmac"}},
+                "caBundleRef": {"name": "roots", "key": "ca.crt"},
+            });
+            let plan = plan(&role, "out", Some(&config(json!({"role": "Outer", "acme": acme}))));
+            let needs: BTreeSet<String> =
+                plan.needs("out").into_iter().map(|need| format!("{} {} {}", need.verb, need.resource, need.name)).collect();
+            (plan, needs)
+        };
+        let (plan, needs) = with("Volume");
+        assert!(plan.secrets.is_empty(), "they are no certificates");
+        for need in ["get secrets eab", "get secrets tsig", "get configmaps roots"] {
+            assert!(needs.contains(need), "{need}: {needs:?}");
+        }
+        assert!(!needs.iter().any(|need| need.contains("leases")), "{needs:?}");
+        let (_, needs) = with("Secrets");
+        for access in access::STORE.may {
+            for verb in access.verbs {
+                assert!(needs.contains(&format!("{verb} {} ", access.resource)), "{verb}: {needs:?}");
+            }
+        }
     }
 
     #[test]

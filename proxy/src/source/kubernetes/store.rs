@@ -39,6 +39,8 @@ struct State {
     taken: BTreeSet<Denied>,
     /// The configuration that the lists above follow from.
     planned: Option<TierConfigSpec>,
+    /// The same, as what it needs.
+    plan: Plan,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,7 @@ impl Store {
     pub(super) fn expect(&self, plan: &Plan, config: Option<TierConfigSpec>) {
         let mut state = self.lock();
         state.planned = config;
+        state.plan = plan.clone();
         let State { objects, watches, secrets, .. } = &mut *state;
         watches.retain(|watch, progress| {
             let keep = plan.watches.contains(watch);
@@ -181,9 +184,7 @@ impl Store {
 
     /// What the tier in `namespace` must be allowed to read all of it.
     pub(super) fn needs(&self, namespace: &str) -> BTreeSet<Need> {
-        let state = self.lock();
-        let watches = state.watches.keys().cloned().collect();
-        Plan { watches, secrets: state.secrets.keys().cloned().collect() }.needs(namespace)
+        self.lock().plan.needs(namespace)
     }
 
     /// The API server says that these permissions are missing, and no others.
