@@ -185,7 +185,7 @@ pub fn uncovered<'a>(
 
 /// Whether a certificate for `name` is one for `host`. A wildcard stands for exactly one label (RFC 9525 6.3), so a
 /// hostname with a wildcard needs the same in the certificate.
-fn covers(name: &str, host: &str) -> bool {
+pub fn covers(name: &str, host: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name == host
         || match (name.strip_prefix("*."), host.split_once('.')) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::analyze::AnalyzeArgs;
+use crate::cert::Cert;
 use crate::check::CheckArgs;
 use crate::config::ConfigArgs;
 use crate::diff::DiffArgs;
@@ -47,6 +48,9 @@ pub enum Command {
     Translate(TranslateArgs),
     /// Check that a cluster is fit for Bailey, or that what runs in it is in order: permissions, Pods, hostnames, certificates.
     Check(CheckArgs),
+    /// List certificates, say what becomes of one, and have one renewed before its time.
+    #[command(subcommand)]
+    Cert(Cert),
     /// Say what a proxy in a cluster serves, and whether that is behind what the cluster says.
     Config(ConfigArgs),
     /// Say whether the topologies of a cluster work: conditions, tiers, addresses, hostnames, certificates, Events of late.
@@ -88,6 +92,7 @@ impl Command {
             // A file of tests names its objects itself.
             Self::Test(_)
             | Self::Up(_)
+            | Self::Cert(_)
             | Self::Config(_)
             | Self::Check(_)
             | Self::Status(_)
@@ -115,6 +120,7 @@ mod tests {
             Command::Diff(args) => args.cluster.is_asked(),
             Command::Trace(args) => args.cluster.is_asked(),
             Command::Up(_)
+            | Command::Cert(_)
             | Command::Check(_)
             | Command::Config(_)
             | Command::Generate(_)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 pub mod analyze;
 pub mod args;
+pub mod cert;
 pub mod check;
 pub mod cluster;
 pub mod config;
@@ -46,6 +47,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Translate(args) => translate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Generate(what) => generate::run(&what),
+        Command::Cert(what) => cert::run(&what),
         Command::Check(args) => check::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Status(args) => status::run(&args),
