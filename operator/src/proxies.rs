@@ -337,7 +337,7 @@ mod tests {
         };
         for order in [[&follower, &leader], [&leader, &follower]] {
             let all = order.map(|one| proxy(None, served(one, None)));
-            assert_eq!(Proxies::of("main", all.iter()).certificates(), [leader.clone()]);
+            assert_eq!(Proxies::of("main", all.iter()).certificates(), std::slice::from_ref(&leader));
         }
         let all = [proxy(None, served(&follower, None)), proxy(None, served(&follower, Some("no volume")))];
         assert_eq!(Proxies::of("main", all.iter()).orders_trouble(), Some("no volume"));

@@ -93,13 +93,8 @@ impl Reporter {
     async fn publish(&self, topology: &IngressTopology, (type_, reason, action): (EventType, &str, &str), note: &str) {
         let note: String = note.chars().take(LONGEST_NOTE).collect();
         let recorder = self.recorder(&note);
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(note),
-            action: action.to_owned(),
-            secondary: None,
-        };
+        let event =
+            Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
         if let Err(error) = recorder.publish(&event, &topology.object_ref(&())).await {
             tracing::warn!("an Event cannot be written: {error}");
         }

@@ -195,9 +195,7 @@ fn certificates(known: &Known<'_>, seen: &[CertificateSeen], now: Timestamp) -> 
         (Some(trouble), _, _) => (Reason::CertificatesFailed, format!(": {trouble}")),
         (None, Some(error), _) => (Reason::CertificatesFailed, format!(": {error}")),
         (None, None, Some(step)) => (Reason::CertificatesPending, format!(": {step}")),
-        (None, None, None) => {
-            (Reason::CertificatesPending, "; the proxies have not begun to order it yet".to_owned())
-        }
+        (None, None, None) => (Reason::CertificatesPending, "; the proxies have not begun to order it yet".to_owned()),
     };
     Err((reason, format!("there is no certificate yet for {}{why}", listed(&names))))
 }

@@ -67,8 +67,7 @@ fn certificates(mut shown: Vec<Shown>) -> Vec<CertificateSeen> {
         names: one.names,
         issuer: one.issuer,
         source: one.source,
-        next_step: None,
-        last_error: None,
+        ..CertificateSeen::default()
     });
     seen.collect()
 }

@@ -11,7 +11,9 @@ use clap::{Args, Subcommand};
 use crate::cluster::{self, ClusterError, Connection};
 use crate::output::{self, Exit, Failure, Outcome, OutputArgs, OutputError};
 use crate::trace::send::SendError;
-use known::{Certificates, NotKnown};
+use known::Certificates;
+pub use known::NotKnown;
+pub use renew::RenewError;
 
 /// What can be asked of certificates.
 #[derive(Clone, Debug, Subcommand)]
@@ -27,7 +29,7 @@ pub enum Cert {
 /// Whom to ask.
 #[derive(Clone, Debug, Args)]
 pub struct FromArgs {
-    /// Address of the page of a running `bailey up`, such as http://127.0.0.1:15000, instead of a cluster.
+    /// Ask the page of a running `bailey up`, at the address that it prints, instead of a cluster.
     #[arg(long, value_name = "URL", conflicts_with_all = ["context", "kubeconfig", "topology"])]
     pub admin: Option<String>,
     /// The only topology to look at.
@@ -98,7 +100,7 @@ pub enum CertError {
     NotKnown(#[from] NotKnown),
     /// The request to renew it was not taken.
     #[error(transparent)]
-    Renew(#[from] renew::RenewError),
+    Renew(#[from] RenewError),
     /// The result cannot be printed.
     #[error(transparent)]
     Output(#[from] OutputError),

@@ -11,7 +11,8 @@ mod tenants;
 use bailey_crds::topology::{Listener, Outer, Protocol, Tenant};
 use bailey_crds::{
     HostnameBinding, HostnameBindingSpec, IngressTopology, LINK_SECRET, LinkTrust, NameReference, Role, TierAcme,
-    TierConfig, TierConfigSpec, TierListener, TierProtocol, TierStore, TierTenant, Tracing, outer_identity, tenant_identity,
+    TierConfig, TierConfigSpec, TierListener, TierProtocol, TierStore, TierTenant, Tracing, outer_identity,
+    tenant_identity,
 };
 use kube::ResourceExt;
 

@@ -70,7 +70,11 @@ fn egress(topology: &ValidTopology, tier: &Tier) -> Vec<NetworkPolicyEgressRule>
 /// The ports of what certificates are ordered from, and of the service that sets DNS records for them. DNS providers answer on 443.
 fn authorities(acme: &Acme) -> BTreeSet<u16> {
     let webhook = acme.challenge.dns01.as_ref().and_then(|dns| dns.webhook.as_ref());
-    [Some(&acme.directory), webhook.map(|webhook| &webhook.url)].into_iter().flatten().filter_map(|url| port_of(url)).collect()
+    [Some(&acme.directory), webhook.map(|webhook| &webhook.url)]
+        .into_iter()
+        .flatten()
+        .filter_map(|url| port_of(url))
+        .collect()
 }
 
 /// The port of an `http` or `https` address.

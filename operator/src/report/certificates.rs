@@ -34,7 +34,9 @@ pub(super) fn turns(before: &[CertificateStatus], now: &[CertificateStatus]) -> 
     }
     for (hosts, one) in before_by.iter().filter(|(hosts, _)| whole && !now_by.contains_key(*hosts)) {
         if one.not_after.is_some() {
-            let note = format!("the certificate for {hosts} is not served any more: nobody has the name, or another certificate covers it");
+            let note = format!(
+                "the certificate for {hosts} is not served any more: nobody has the name, or another certificate covers it"
+            );
             all.push(Turn { good: true, reason: "CertificateRetired", note });
         }
     }
@@ -52,7 +54,9 @@ fn turn(was: Option<&&CertificateStatus>, now: &CertificateStatus) -> Vec<Turn> 
         let note = format!("the certificate for {hosts} {verb} by {issuer} and is valid until {}", end.0);
         all.push(Turn { good: true, reason, note });
     }
-    if let Some(error) = now.last_error.as_ref().filter(|error| was.and_then(|was| was.last_error.as_ref()) != Some(*error)) {
+    if let Some(error) =
+        now.last_error.as_ref().filter(|error| was.and_then(|was| was.last_error.as_ref()) != Some(*error))
+    {
         let next = now.next_step.as_ref().map(|next| format!("; {next}")).unwrap_or_default();
         let note = format!("no certificate for {hosts}: {error}{next}");
         all.push(Turn { good: false, reason: "CertificateFailed", note });
@@ -84,8 +88,13 @@ mod tests {
         }
     }
 
-    fn told(before: &[CertificateStatus], now: &[CertificateStatus]) -> Vec<(bool, &'static str, String)> {
-        turns(before, now).into_iter().map(|turn| (turn.good, turn.reason, turn.note)).collect()
+    fn told(before: &CertificateStatus, now: &CertificateStatus) -> Vec<(bool, &'static str, String)> {
+        let turns = turns(std::slice::from_ref(before), std::slice::from_ref(now));
+        turns.into_iter().map(|turn| (turn.good, turn.reason, turn.note)).collect()
+    }
+
+    fn reasons(before: &[CertificateStatus], now: &[CertificateStatus]) -> Vec<&'static str> {
+        turns(before, now).into_iter().map(|turn| turn.reason).collect()
     }
 
     #[test]
@@ -93,24 +102,31 @@ mod tests {
         let (none, first) = (certificate("a.example", None, None), certificate("a.example", Some(100), None));
         let failed = certificate("a.example", None, Some("caa: forbidden"));
         let wording = "the certificate for a.example was issued by R10 and is valid until 1970-01-01T00:01:40Z";
-        assert_eq!(told(&[], std::slice::from_ref(&none)), []);
-        assert_eq!(told(&[], std::slice::from_ref(&first)), [(true, "CertificateIssued", wording.to_owned())]);
-        assert_eq!(told(&[none.clone()], std::slice::from_ref(&first))[0].1, "CertificateIssued");
-        assert_eq!(told(std::slice::from_ref(&first), std::slice::from_ref(&first)), []);
+        assert_eq!(told(&none, &first), [(true, "CertificateIssued", wording.to_owned())]);
+        assert_eq!(told(&first, &first), []);
         let note = "no certificate for a.example: caa: forbidden".to_owned();
-        assert_eq!(told(&[none], std::slice::from_ref(&failed)), [(false, "CertificateFailed", note)]);
-        assert_eq!(told(std::slice::from_ref(&failed), &[failed.clone()]), []);
-        assert_eq!(told(&[first.clone()], &[certificate("a.example", Some(200), None)])[0].1, "CertificateRenewed");
-        assert_eq!(told(&[first], &[])[0].1, "CertificateRetired");
-        assert_eq!(told(&[failed], &[]), [], "there was none");
+        assert_eq!(told(&none, &failed), [(false, "CertificateFailed", note)]);
+        assert_eq!(told(&failed, &failed), []);
+        assert_eq!(told(&first, &certificate("a.example", Some(200), None))[0].1, "CertificateRenewed");
+        let nothing: &[CertificateStatus] = &[];
+        assert_eq!(reasons(nothing, &[none]), nothing_told());
+        assert_eq!(reasons(nothing, std::slice::from_ref(&first)), ["CertificateIssued"]);
+        assert_eq!(reasons(&[first], nothing), ["CertificateRetired"]);
+        assert_eq!(reasons(&[failed], nothing), nothing_told(), "there was none");
+    }
+
+    fn nothing_told() -> Vec<&'static str> {
+        Vec::new()
     }
 
     #[test]
     fn certificates_from_secrets_and_those_that_a_full_status_leaves_out_are_not_told() {
-        let given = CertificateStatus { source: Some("Secret out/a".to_owned()), ..certificate("a.example", Some(1), None) };
-        assert_eq!(told(&[], &[given]), []);
-        let full: Vec<_> = (0..MAX_CERTIFICATES).map(|n| certificate(&format!("{n}.example"), Some(100), None)).collect();
-        assert_eq!(told(&full, &full[1..]), []);
-        assert_eq!(told(&full[1..], &full), []);
+        let given =
+            CertificateStatus { source: Some("Secret out/a".to_owned()), ..certificate("a.example", Some(1), None) };
+        assert_eq!(reasons(&[], &[given]), nothing_told());
+        let full: Vec<_> =
+            (0..MAX_CERTIFICATES).map(|n| certificate(&format!("{n}.example"), Some(100), None)).collect();
+        assert_eq!(reasons(&full, &full[1..]), nothing_told());
+        assert_eq!(reasons(&full[1..], &full), nothing_told());
     }
 }

@@ -159,7 +159,10 @@ fn with_acme_every_hostname_has_to_have_a_certificate_first() {
     assert!(reason == "CertificatesFailed" && message.ends_with("b.example.com: the volume is read-only"), "{message}");
     let told = hindered(both);
     let (verdict, _, message) = condition(&told, ConditionType::CertificatesReady);
-    assert!(verdict == "True" && message.ends_with("none can be ordered or renewed: the volume is read-only"), "{message}");
+    assert!(
+        verdict == "True" && message.ends_with("none can be ordered or renewed: the volume is read-only"),
+        "{message}"
+    );
 }
 
 fn told_by(proxy: &Proxy) -> Served {

@@ -18,7 +18,9 @@ use crate::output::{Report, Style};
 #[derive(Debug, thiserror::Error)]
 pub enum RenewError {
     /// The topology orders none.
-    #[error("topology {0} orders no certificates: spec.outer.acme is not set; renew the Secret that the certificate is in")]
+    #[error(
+        "topology {0} orders no certificates: spec.outer.acme is not set; renew the Secret that the certificate is in"
+    )]
     NotOrdered(String),
     /// It is somebody else's to renew.
     #[error("the certificate for {host} is from {from}, which is served as it is: renew that")]
@@ -29,7 +31,9 @@ pub enum RenewError {
         from: String,
     },
     /// Nobody has the name.
-    #[error("no HostnameBinding for {host} in namespace {namespace}: does a tenant of topology {topology} have it? `bailey status` lists hostnames")]
+    #[error(
+        "no HostnameBinding for {host} in namespace {namespace}: does a tenant of topology {topology} have it? `bailey status` lists hostnames"
+    )]
     NoBinding {
         /// The hostname.
         host: String,
@@ -68,7 +72,8 @@ impl Report for Plan {
         let hosts = self.hosts.join(", ");
         let held = self.replaces.not_after.as_ref();
         let now = held.map_or_else(|| "none yet".to_owned(), |end| format!("one until {}", end.0));
-        let order = format!("a certificate for {hosts}, from {} by {}; now there is {now}", self.authority, self.challenge);
+        let order =
+            format!("a certificate for {hosts}, from {} by {}; now there is {now}", self.authority, self.challenge);
         let error = self.replaces.last_error.as_ref().map(|error| format!("last error: {error}\n")).unwrap_or_default();
         match &self.requested {
             None => format!(
@@ -135,8 +140,11 @@ fn challenge(acme: &Acme) -> &'static str {
 }
 
 async fn binding(reader: &Reader, namespace: &str, host: &str, topology: &str) -> Result<HostnameBinding, CertError> {
-    let missing =
-        || RenewError::NoBinding { host: host.to_owned(), namespace: namespace.to_owned(), topology: topology.to_owned() };
+    let missing = || RenewError::NoBinding {
+        host: host.to_owned(),
+        namespace: namespace.to_owned(),
+        topology: topology.to_owned(),
+    };
     let name = host.parse::<bailey_crds::Hostname>().map_err(|_| missing())?.binding_name();
     let api = Api::<HostnameBinding>::namespaced(reader.client(), namespace);
     match reader.get(&api, &name).await? {
@@ -191,7 +199,9 @@ mod tests {
         assert!(text.starts_with("would order a certificate for a.example.com, from letsencrypt by tls-alpn-01; now there is one until 2999"), "{text}");
         let refused = |topology: IngressTopology, host: &str| of(&[topology], host).unwrap_err().to_string();
         assert!(refused(topology(&acme, "Secret out/a"), "a.example.com").contains("is from Secret out/a"));
-        assert!(refused(topology(&Value::Null, "Secret out/a"), "a.example.com").contains("spec.outer.acme is not set"));
+        assert!(
+            refused(topology(&Value::Null, "Secret out/a"), "a.example.com").contains("spec.outer.acme is not set")
+        );
         assert!(refused(topology(&acme, ordered), "b.example.com").contains("did you mean a.example.com?"));
     }
 }

@@ -1,5 +1,7 @@
 //! One certificate, line by line. Pure.
 
+use std::fmt::Write as _;
+
 use serde::{Serialize, Serializer};
 
 use super::known::{Certificate, Certificates};
@@ -39,7 +41,8 @@ fn lines(one: &Certificate, style: Style) -> String {
     let mut text = format!("{}\n", style.paint(Colour::Bold, one.hosts.join(", ")));
     for (name, value) in rows {
         if let Some(value) = value {
-            text.push_str(&format!("  {name:<9} {value}\n"));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {name:<9} {value}");
         }
     }
     text

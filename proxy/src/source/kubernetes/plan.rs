@@ -90,7 +90,7 @@ pub struct Plan {
     pub secrets: BTreeSet<String>,
     /// Secrets with what an ACME authority or a DNS provider has given, likewise.
     pub credentials: BTreeSet<String>,
-    /// ConfigMaps of that namespace, likewise: roots to trust for an ACME authority.
+    /// `ConfigMap`s of that namespace, likewise: roots to trust for an ACME authority.
     pub config_maps: BTreeSet<String>,
     /// Certificates that are ordered are kept in Secrets of that namespace.
     pub keeps_secrets: bool,
@@ -233,8 +233,11 @@ mod tests {
                 "caBundleRef": {"name": "roots", "key": "ca.crt"},
             });
             let plan = plan(&role, "out", Some(&config(json!({"role": "Outer", "acme": acme}))));
-            let needs: BTreeSet<String> =
-                plan.needs("out").into_iter().map(|need| format!("{} {} {}", need.verb, need.resource, need.name)).collect();
+            let needs: BTreeSet<String> = plan
+                .needs("out")
+                .into_iter()
+                .map(|need| format!("{} {} {}", need.verb, need.resource, need.name))
+                .collect();
             (plan, needs)
         };
         let (plan, needs) = with("Volume");
