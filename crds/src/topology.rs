@@ -17,8 +17,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use acme::{
-    Acme, Certificates, Challenge, Dns01, DnsWebhook, EmptySettings, ExternalAccount, ReclaimPolicy, Renewal, Store,
-    UntilIssued, VolumeStore,
+    Acme, Certificates, Challenge, Dns01, DnsWebhook, EmptySettings, ExternalAccount, Propagation, ReclaimPolicy,
+    Renewal, Store, UntilIssued, VolumeStore,
 };
 pub use exposure::{Exposure, ExternalTrafficPolicy, HostPorts, NodePort, ServiceExposure, ServiceType};
 pub use outer::{Listener, Outer, Protocol};

@@ -10,16 +10,22 @@
 mod account;
 mod authority;
 mod client;
+mod dns;
 mod driver;
 mod hold;
+mod jws;
 mod keys;
+mod material;
 mod prover;
+mod register;
 mod settings;
 pub mod store;
 
+pub use dns::Dns;
 pub use driver::{Driver, DriverError};
 pub use hold::{Hold, Listed, Listing, Names, Orders, Served, Step};
-pub use settings::{Settings, SettingsError};
+pub use material::{Material, Pem, Reference};
+pub use settings::{ExternalAccount, Settings, SettingsError};
 
 #[cfg(test)]
 mod tests;

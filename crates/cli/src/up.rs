@@ -56,7 +56,9 @@ impl Failure for UpError {
             Self::Local(
                 LocalError::Folder { .. }
                 | LocalError::NoTier(_)
-                | LocalError::Certificates(CertificatesError::Settings(_) | CertificatesError::Directory(_)),
+                | LocalError::Certificates(
+                    CertificatesError::Settings(_) | CertificatesError::Directory(_) | CertificatesError::Roots { .. },
+                ),
             )
             | Self::Log(_) => Exit::Usage,
             Self::Local(

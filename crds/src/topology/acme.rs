@@ -87,24 +87,52 @@ pub struct EmptySettings {}
         .message("a DNS provider needs credentialsRef, a Secret of the outer namespace")
 )]
 pub struct Dns01 {
-    /// The DNS provider, such as `alidns` or `rfc2136`.
+    /// The DNS provider: `rfc2136` for dynamic updates, or a word of the list in docs/dns-01.md, such as `alidns`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub provider: Option<String>,
-    /// A Secret of the outer namespace with the provider's credentials.
+    /// A Secret of the outer namespace with the provider's credentials, or with the entry `token` that the webhook gets as its bearer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_ref: Option<NameReference>,
     /// A service of your own that sets the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<DnsWebhook>,
+    /// How it is seen that a record is there, before the authority is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propagation: Option<Propagation>,
+}
+
+/// How it is seen that a record is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Propagation {
+    /// Servers that answer for the zone, as addresses with or without a port; they alone are asked. Absent: the servers that the
+    /// zone names, found by the resolver of the Pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        inner(
+            length(min = 2, max = 53),
+            regex(pattern = r"^(\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?|[0-9.]+(:[0-9]{1,5})?|[0-9a-fA-F:]+)$")
+        )
+    )]
+    pub nameservers: Vec<String>,
+    /// Seconds within which all of them must show the record; then it is tried again later, and the authority is not told.
+    #[serde(default = "two_minutes")]
+    #[schemars(range(min = 1, max = 600))]
+    pub timeout_seconds: u16,
+}
+
+fn two_minutes() -> u16 {
+    120
 }
 
 /// A service that sets DNS records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DnsWebhook {
-    /// Its address.
-    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https://\S+$"))]
+    /// Its address; `http://` only without a token in `credentialsRef`.
+    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://\S+$"))]
     pub url: String,
     /// Roots to trust for it, in a ConfigMap of the outer namespace. Absent: the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! One call of an authority for each action of the machine. Decides only what an answer is: which event, or which failure.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_acme::names::Challenge;
@@ -12,10 +13,12 @@ use instant_acme::{
     Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, Key, NewOrder, Order,
     OrderStatus, Problem,
 };
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::client::{Client, Trouble};
+use super::dns::Dns;
 use super::prover::Prover;
+use super::register::register;
 use super::{Settings, keys};
 
 /// Tries of a call whose nonce is refused (RFC 8555 section 6.5), each with three of the library's own.
@@ -25,6 +28,7 @@ const NONCES: usize = 40;
 pub(super) struct Authority {
     account: Account,
     challenge: Challenge,
+    dns: Option<Arc<Dns>>,
     profile: Option<String>,
 }
 
@@ -71,31 +75,21 @@ impl Authority {
     /// account again (RFC 8555 section 7.3), so a crash in between makes no second one.
     pub(super) async fn open(settings: &Settings, kept: &mut record::Account) -> Result<Self, Failed> {
         let cannot = |error: std::io::Error| Failed::from(Error::Other(Box::new(error)));
-        let builder = || {
-            Ok::<_, Failed>(Account::builder_with_http(Box::new(Client::new(settings.roots.as_ref()).map_err(cannot)?)))
+        let client = || Client::new(settings.roots.as_ref()).map_err(cannot);
+        let url = match &kept.url {
+            Some(url) => url.clone(),
+            None => register(&client()?, settings, &kept.key, NONCES * 3).await?,
         };
-        let der = || PrivatePkcs8KeyDer::from(kept.key.expose().to_vec());
-        let directory = || settings.directory.clone();
-        let account = if let Some(url) = &kept.url {
-            builder()?.from_parts(url.clone(), der(), directory()).await?
-        } else {
-            let key = || Ok::<_, Failed>((Key::from_pkcs8_der(der())?, PrivateKeyDer::from(der())));
-            let mut made = builder()?.create_from_key(key()?, directory()).await;
-            for _ in 1..NONCES {
-                match &made {
-                    Err(error) if is_bad_nonce(error) => made = builder()?.create_from_key(key()?, directory()).await,
-                    Ok(_) | Err(_) => break,
-                }
-            }
-            let (account, _) = made?;
-            if let Some(email) = &settings.email {
-                let contact = format!("mailto:{email}");
-                with_nonces!(account.update_contacts(&[&contact]))?;
-            }
-            kept.url = Some(account.id().to_owned());
-            account
-        };
-        Ok(Self { account, challenge: settings.challenge, profile: settings.profile.clone() })
+        kept.url = Some(url.clone());
+        let key = PrivatePkcs8KeyDer::from(kept.key.expose().to_vec());
+        let builder = Account::builder_with_http(Box::new(client()?));
+        let account = builder.from_parts(url, key, settings.directory.clone()).await?;
+        Ok(Self {
+            account,
+            challenge: settings.challenge,
+            dns: settings.dns.clone(),
+            profile: settings.profile.clone(),
+        })
     }
 
     /// Places an order; its URL.
@@ -153,6 +147,7 @@ impl Authority {
                 Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
                 Challenge::Dns01 => ChallengeType::Dns01,
             };
+            // A wildcard's has the name of its parent and says that it is one (RFC 8555 section 7.1.4): printed as `*.parent`.
             if authorization.identifier().to_string() != host {
                 return Err(Failed::refused("the authority asks for proof of another name".to_owned()));
             }
@@ -161,6 +156,12 @@ impl Authority {
                 return Err(Failed::refused(text));
             };
             let proof = challenge.key_authorization();
+            if let Some(dns) = &self.dns {
+                // The authority has not been told yet: nothing is counted as a failed validation.
+                dns.prove(host, proof.as_str()).await.map_err(|error| Failed::from(Failure::NotTaken(error)))?;
+                with_nonces!(challenge.set_ready())?;
+                continue;
+            }
             if !prover.put(host, &challenge.token, proof.as_str()) {
                 return Err(Failed::refused("the authority's token is none (RFC 8555 section 8.3)".to_owned()));
             }
@@ -235,7 +236,7 @@ fn identifier<'a>(authority: &'a str, serial: &'a str) -> CertificateIdentifier<
     CertificateIdentifier { authority_key_identifier: Cow::Borrowed(authority), serial: Cow::Borrowed(serial) }
 }
 
-fn is_bad_nonce(error: &Error) -> bool {
+pub(super) fn is_bad_nonce(error: &Error) -> bool {
     matches!(error, Error::Api(problem) if problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:badNonce"))
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -44,28 +45,16 @@ pub(super) struct Client(Hyper<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>
 impl Client {
     /// Trusts these roots, or what the machine trusts.
     pub(super) fn new(roots: Option<&RootCertStore>) -> std::io::Result<Self> {
-        let builder = HttpsConnectorBuilder::new();
-        let builder = match roots {
-            Some(roots) => {
-                let config = ClientConfig::builder_with_provider(crate::tls::provider())
-                    .with_safe_default_protocol_versions()
-                    .map_err(std::io::Error::other)?;
-                builder.with_tls_config(config.with_root_certificates(roots.clone()).with_no_client_auth())
-            }
-            None => builder.with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())?,
-        };
-        let connector = builder.https_only().enable_http1().enable_http2().build();
-        Ok(Self(Hyper::builder(TokioExecutor::new()).build(connector)))
+        Ok(Self(Hyper::builder(TokioExecutor::new()).build(connector(roots, false)?)))
     }
-}
 
-impl HttpClient for Client {
-    fn request(
+    /// Sends a request; the whole answer.
+    pub(super) fn exchange(
         &self,
         request: Request<BodyWrapper<Bytes>>,
-    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+    ) -> impl Future<Output = Result<(Parts, Bytes), Error>> + Send + use<> {
         let answer = self.0.request(request);
-        Box::pin(async move {
+        async move {
             let whole = async {
                 let answer = answer.await.map_err(|error| {
                     let text = chain(&error);
@@ -75,17 +64,46 @@ impl HttpClient for Client {
                 let body = Limited::new(body, LONGEST).collect().await;
                 let body = body.map_err(|error| Trouble::Cut(error.to_string()))?.to_bytes();
                 asks_to_wait(&parts, &body)?;
-                Ok(BytesResponse { parts, body: Box::new(body) })
+                Ok((parts, body))
             };
             let late = |_| Trouble::Cut(format!("no answer within {} s", DEADLINE.as_secs()));
             let result = tokio::time::timeout(DEADLINE, whole).await.map_err(late).and_then(|result| result);
             result.map_err(|trouble| Error::Other(Box::new(trouble)))
+        }
+    }
+}
+
+impl HttpClient for Client {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let answer = self.exchange(request);
+        Box::pin(async move {
+            let (parts, body) = answer.await?;
+            Ok(BytesResponse { parts, body: Box::new(body) })
         })
     }
 }
 
+/// Connections by TLS that trust these roots, or what the machine trusts; others only where `plain` says so.
+pub(super) fn connector(roots: Option<&RootCertStore>, plain: bool) -> std::io::Result<HttpsConnector<HttpConnector>> {
+    let builder = HttpsConnectorBuilder::new();
+    let builder = match roots {
+        Some(roots) => {
+            let config = ClientConfig::builder_with_provider(crate::tls::provider())
+                .with_safe_default_protocol_versions()
+                .map_err(std::io::Error::other)?;
+            builder.with_tls_config(config.with_root_certificates(roots.clone()).with_no_client_auth())
+        }
+        None => builder.with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())?,
+    };
+    let builder = if plain { builder.https_or_http() } else { builder.https_only() };
+    Ok(builder.enable_http1().enable_http2().build())
+}
+
 /// 429 and 503 (RFC 8555 section 6.6, RFC 9110 section 15.6.4).
-fn asks_to_wait(parts: &http::response::Parts, body: &[u8]) -> Result<(), Trouble> {
+fn asks_to_wait(parts: &Parts, body: &[u8]) -> Result<(), Trouble> {
     if !matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return Ok(());
     }
@@ -106,7 +124,7 @@ fn retry_after(text: &str) -> Option<Duration> {
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

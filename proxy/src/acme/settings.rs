@@ -1,15 +1,23 @@
-//! What a topology asks of its authority.
+//! What a topology asks of its authority. One function for a cluster and for one machine; what cannot be used is said with its field
+//! and a remedy.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
+use bailey_acme::Secret;
 use bailey_acme::names::Challenge;
 use bailey_acme::renewal::Policy;
 use bailey_crds::topology::{Acme, UntilIssued};
+use data_encoding::BASE64URL_NOPAD;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+
+use super::dns::{self, Dns};
+use super::material::{Material, Pem};
+
+#[cfg(test)]
+mod tests;
 
 /// Words for authorities that everybody knows.
 const WORDS: [(&str, &str); 2] = [
@@ -26,8 +34,12 @@ pub struct Settings {
     pub roots: Option<RootCertStore>,
     /// Whom the authority may write to.
     pub email: Option<String>,
+    /// The account that ours is bound to.
+    pub external_account: Option<ExternalAccount>,
     /// How names are proven.
     pub challenge: Challenge,
+    /// What writes records in DNS, for dns-01.
+    pub dns: Option<Arc<Dns>>,
     /// The profile that is asked for.
     pub profile: Option<String>,
     /// Whether the authority is asked when to renew.
@@ -40,50 +52,88 @@ pub struct Settings {
     pub self_signed: bool,
 }
 
+/// An account that the authority knows from elsewhere (RFC 8555 section 7.3.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalAccount {
+    /// What the authority calls it.
+    pub key_id: String,
+    /// Shows that we may use it.
+    pub mac: Secret,
+}
+
 /// Why certificates cannot be got so.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The roots cannot be read.
-    #[error("{file}: {why}; give a file with one or more certificates in PEM")]
+    /// What a reference names is not there.
+    #[error("{field}: {object} is not in namespace {namespace}; create it, or name another one")]
+    Absent {
+        /// The reference.
+        field: String,
+        /// What it names.
+        object: String,
+        /// Where it should be.
+        namespace: String,
+    },
+    /// An object lacks an entry.
+    #[error("{field}: {object} has no entry {key}; it has: {entries}")]
+    NoEntry {
+        /// The reference.
+        field: String,
+        /// The object.
+        object: String,
+        /// The entry.
+        key: String,
+        /// Those that are there.
+        entries: String,
+    },
+    /// Roots cannot be used.
+    #[error("{from}: {why}; give one or more certificates in PEM")]
     Roots {
-        /// The file.
-        file: String,
+        /// Where they are from.
+        from: String,
         /// What is wrong.
         why: String,
     },
-    /// Something that this version cannot do.
-    #[error("{field}: {what} is not supported in this version; {remedy}")]
-    Unsupported {
-        /// Where it is asked for.
-        field: &'static str,
-        /// What it is.
-        what: &'static str,
-        /// What helps.
-        remedy: &'static str,
+    /// The MAC key of an external account cannot be used.
+    #[error(
+        "spec.outer.acme.externalAccount.secretRef: the entry is not a key in base64url; write it as the authority gave it"
+    )]
+    ExternalAccount,
+    /// Not exactly one challenge.
+    #[error("spec.outer.acme.challenge: choose exactly one of http01, tlsAlpn01 and dns01")]
+    Challenge,
+    /// Records in DNS cannot be written so.
+    #[error("{field}: {why}")]
+    Dns {
+        /// Where it is said.
+        field: String,
+        /// What is wrong, and what helps.
+        why: String,
     },
 }
 
 impl Settings {
-    /// As the topology says.
-    pub fn of(acme: &Acme) -> Result<Self, SettingsError> {
-        let unsupported = |field, what, remedy| Err(SettingsError::Unsupported { field, what, remedy });
-        let challenge = match (&acme.challenge.http01, &acme.challenge.tls_alpn01) {
-            (Some(_), _) => Challenge::Http01,
-            (None, Some(_)) => Challenge::TlsAlpn01,
-            (None, None) => {
-                return unsupported("spec.outer.acme.challenge.dns01", "dns-01", "use http01 or tlsAlpn01");
-            }
+    /// As the topology says, with what its references lead to.
+    pub fn of(acme: &Acme, material: &Material) -> Result<Self, SettingsError> {
+        let chosen = &acme.challenge;
+        let (challenge, dns) = match (&chosen.http01, &chosen.tls_alpn01, &chosen.dns01) {
+            (Some(_), None, None) => (Challenge::Http01, None),
+            (None, Some(_), None) => (Challenge::TlsAlpn01, None),
+            (None, None, Some(spec)) => (Challenge::Dns01, Some(dns::dns(spec, material)?)),
+            _ => return Err(SettingsError::Challenge),
         };
-        if acme.external_account.is_some() {
-            let field = "spec.outer.acme.externalAccount";
-            return unsupported(field, "binding to an account", "use an authority that asks for none");
-        }
+        let external_account = acme.external_account.as_ref().map(|account| {
+            let mac = material.external_account.as_ref().and_then(mac_key).ok_or(SettingsError::ExternalAccount)?;
+            Ok::<_, SettingsError>(ExternalAccount { key_id: account.key_id.clone(), mac })
+        });
         let known = WORDS.iter().find(|(word, _)| *word == acme.directory);
         Ok(Self {
             directory: known.map_or_else(|| acme.directory.clone(), |(_, url)| (*url).to_owned()),
-            roots: None,
+            roots: material.roots.as_ref().map(roots).transpose()?,
             email: acme.email.clone(),
+            external_account: external_account.transpose()?,
             challenge,
+            dns,
             profile: acme.profile.clone(),
             ask_authority: acme.renewal.is_none_or(|renewal| renewal.ask_authority),
             policy: Policy { remaining_percent: acme.renewal.and_then(|renewal| renewal.remaining_percent) },
@@ -91,20 +141,26 @@ impl Settings {
             self_signed: acme.until_issued == UntilIssued::SelfSigned,
         })
     }
+}
 
-    /// Trusts the certificates of a PEM file for the directory, and no others.
-    pub fn trust(&mut self, file: &Path) -> Result<(), SettingsError> {
-        let failed = |why: String| SettingsError::Roots { file: file.display().to_string(), why };
-        let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-            roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(failed("there is no certificate in it".to_owned()));
-        }
-        self.roots = Some(roots);
-        Ok(())
+/// The key of an external account; padding and white space around it do not matter.
+fn mac_key(written: &Secret) -> Option<Secret> {
+    let text = written.expose().trim_ascii();
+    let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let key = BASE64URL_NOPAD.decode(&text[..end]).ok().filter(|key| !key.is_empty())?;
+    Some(Secret::new(key))
+}
+
+/// The certificates of a PEM text, which are trusted and no others.
+pub(super) fn roots(pem: &Pem) -> Result<RootCertStore, SettingsError> {
+    let failed = |why: String| SettingsError::Roots { from: pem.from.clone(), why };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem.text) {
+        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
     }
+    if roots.is_empty() {
+        return Err(failed("there is no certificate in it".to_owned()));
+    }
+    Ok(roots)
 }

@@ -1,19 +1,9 @@
 use bailey_acme::Secret;
-use bailey_acme::names::Challenge;
-use bailey_crds::topology::Acme;
-use serde_json::json;
 
 use super::*;
 use crate::tls::public::CertificateIssuer as _;
 
 const CANARY: &str = "CANARY0123456789";
-
-fn acme(mut with: serde_json::Value) -> Acme {
-    let all = with.as_object_mut().unwrap();
-    all.entry("directory").or_insert(json!("https://ca.example.com/dir"));
-    all.entry("challenge").or_insert(json!({"http01": {}}));
-    serde_json::from_value(with).unwrap()
-}
 
 #[test]
 fn a_proof_is_answered_for_its_host_until_it_is_withdrawn() {
@@ -60,47 +50,6 @@ fn keys_are_new_each_time_and_belong_to_what_is_signed_with_them() {
     let other = keys::stand_in("a.example.com").unwrap();
     let chain: Vec<Vec<u8>> = other.cert.iter().map(|der| der.to_vec()).collect();
     assert!(keys::certified(&first, &chain).is_err(), "another key's certificate");
-}
-
-#[test]
-fn settings_are_what_the_topology_says() {
-    let settings = |with| Settings::of(&acme(with)).unwrap();
-    let staging =
-        settings(json!({"directory": "letsencrypt-staging", "challenge": {"tlsAlpn01": {}}, "profile": "shortlived",
-        "renewal": {"askAuthority": false, "remainingPercent": 40}, "untilIssued": "SelfSigned"}));
-    assert_eq!(staging.directory, "https://acme-staging-v02.api.letsencrypt.org/directory");
-    assert_eq!((staging.challenge, staging.self_signed, staging.ask_authority), (Challenge::TlsAlpn01, true, false));
-    assert_eq!((staging.profile.as_deref(), staging.policy.remaining_percent), (Some("shortlived"), Some(40)));
-    let plain = settings(json!({}));
-    assert_eq!(plain.directory, "https://ca.example.com/dir");
-    assert_eq!((plain.challenge, plain.self_signed, plain.ask_authority), (Challenge::Http01, false, true));
-}
-
-#[test]
-fn what_cannot_be_done_is_named_with_its_field_and_a_remedy() {
-    let dns = json!({"challenge": {"dns01": {"provider": "rfc2136", "credentialsRef": {"name": "x"}}}});
-    let bound = json!({"externalAccount": {"keyId": "x", "secretRef": {"name": "x", "key": "y"}}});
-    for (with, field) in [(dns, "challenge.dns01"), (bound, "externalAccount")] {
-        let error = Settings::of(&acme(with)).unwrap_err().to_string();
-        assert!(error.contains(field) && error.contains("use "), "{error}");
-    }
-}
-
-#[test]
-fn roots_that_are_none_are_refused_with_the_files_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("roots.pem");
-    let mut settings = Settings::of(&acme(json!({}))).unwrap();
-    for text in
-        [None, Some(""), Some("no certificate"), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")]
-    {
-        if let Some(text) = text {
-            std::fs::write(&file, text).unwrap();
-        }
-        let error = settings.trust(&file).unwrap_err().to_string();
-        assert!(error.contains("roots.pem") && error.contains("PEM"), "{error}");
-    }
-    assert!(settings.roots.is_none());
 }
 
 #[test]

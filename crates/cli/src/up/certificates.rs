@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bailey_crds::IngressTopology;
 use bailey_crds::topology::{Acme, Challenge, EmptySettings, UntilIssued};
 use bailey_proxy::acme::store::{Disk, Volume};
-use bailey_proxy::acme::{Driver, DriverError, Hold, Settings, SettingsError};
+use bailey_proxy::acme::{Driver, DriverError, Hold, Material, Pem, Reference, Settings, SettingsError};
 use bailey_translate::Objects;
+use k8s_openapi::api::core::v1::Secret;
 use tokio::task::JoinHandle;
 
 /// An authority that certificates are ordered from.
@@ -29,6 +30,14 @@ pub enum CertificatesError {
     /// The directory is not one.
     #[error("--acme {0}: an ACME directory is a URL that begins with https://")]
     Directory(String),
+    /// The roots cannot be read.
+    #[error("--acme-ca {file}: {source}; give a file with one or more certificates in PEM")]
+    Roots {
+        /// The file.
+        file: String,
+        /// What the system answered.
+        source: std::io::Error,
+    },
     /// The folder of the store cannot be used.
     #[error("cannot keep certificates in {folder}: {source}; name another folder with --state")]
     Folder {
@@ -64,16 +73,35 @@ pub(super) async fn order(
     }
     let spec = objects.get::<IngressTopology>("", topology).map(|entry| &entry.object.spec);
     let acme = spec.and_then(|spec| spec.outer.acme.clone());
-    let mut settings = Settings::of(&Acme { directory: from.directory.clone(), ..acme.unwrap_or_else(by_http) })?;
-    if let Some(file) = &from.roots {
-        settings.trust(file)?;
-    }
+    // The bundle is for the authority that the topology names.
+    let acme = Acme { directory: from.directory.clone(), ca_bundle_ref: None, ..acme.unwrap_or_else(by_http) };
+    let namespace = spec.map(|spec| spec.outer.namespace.as_str()).unwrap_or_default();
+    let material = Material::of(&acme, namespace, |reference| entries(objects, namespace, reference))?;
+    let roots = from.roots.as_deref().map(pem).transpose()?;
+    let mut settings = Settings::of(&acme, &Material { roots, ..material })?;
     settings.most = most(spec.map(|spec| spec.tenants.as_slice()).unwrap_or_default());
     let folder = state.join("acme").join(topology);
     let failed = |source| CertificatesError::Folder { folder: folder.display().to_string(), source };
     let store = Arc::new(Volume::open(Disk::at(&folder).map_err(failed)?));
     let driver = Driver::load(settings, store, hold).await?;
     Ok(Ordering(tokio::spawn(driver.run())))
+}
+
+fn pem(file: &Path) -> Result<Pem, CertificatesError> {
+    let from = file.display().to_string();
+    match std::fs::read(file) {
+        Ok(text) => Ok(Pem { from, text }),
+        Err(source) => Err(CertificatesError::Roots { file: from, source }),
+    }
+}
+
+/// The entries of a Secret of the folder. `ConfigMap`s are not read there.
+fn entries(objects: &Objects, namespace: &str, reference: &Reference) -> Option<BTreeMap<String, Vec<u8>>> {
+    let Reference::Secret(name) = reference else { return None };
+    let secret = &objects.get::<Secret>(namespace, name)?.object;
+    let written = secret.string_data.iter().flatten().map(|(key, text)| (key.clone(), text.clone().into_bytes()));
+    let encoded = secret.data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone()));
+    Some(encoded.chain(written).collect())
 }
 
 fn most(tenants: &[bailey_crds::topology::Tenant]) -> BTreeMap<Arc<str>, usize> {

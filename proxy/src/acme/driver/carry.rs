@@ -28,6 +28,8 @@ pub(super) enum Answer {
     Certificate(Result<String, Failed>),
     /// When the authority wants a certificate renewed; `None`: it has no answer to that.
     Window(Result<Option<(Window, Duration)>, Failed>),
+    /// A record was taken out of DNS, beside the order.
+    Withdrawn,
 }
 
 /// What became of an action.
@@ -105,7 +107,10 @@ impl Driver {
             Action::Save => self.save_order(id).await?,
             Action::Claim if self.hold.owns(&tenant, &host) => {}
             Action::Claim => return Ok(Done::Event(Event::Lost)),
-            Action::Withdraw => self.proofs_stale |= self.hold.withdraw(&host),
+            Action::Withdraw => {
+                self.proofs_stale |= self.hold.withdraw(&host);
+                self.withdraw_record(id, host);
+            }
             Action::MakeKey => {
                 let unusable = |error: keys::KeyError| Failed::from(Failure::Refused(error.to_string()));
                 return Ok(Done::Event(Event::KeyMade(keys::make().map_err(unusable)?)));
@@ -155,6 +160,17 @@ impl Driver {
         )
     }
 
+    /// Takes the record of a host out of DNS, beside whatever the order does.
+    fn withdraw_record(&mut self, id: &CertificateId, host: Arc<str>) {
+        if let Some(dns) = self.settings.dns.clone() {
+            let owner = id.clone();
+            self.calls.push(Box::pin(async move {
+                dns.withdraw(&host).await;
+                (owner, Answer::Withdrawn)
+            }));
+        }
+    }
+
     fn fetch(&mut self, id: &CertificateId, url: String) -> Done {
         let (owner, door) = (id.clone(), self.door.clone());
         self.begin(
@@ -180,13 +196,14 @@ impl Driver {
     /// A call has come to its end.
     pub(super) async fn answered(&mut self, id: &CertificateId, answer: Answer) {
         let Some(known) = self.entries.get_mut(id) else { return };
-        known.busy = false;
+        known.busy &= matches!(answer, Answer::Withdrawn);
         if !self.leading {
             // Whoever leads now goes on with what is written down.
             return;
         }
         let event = match answer {
             Answer::Window(answer) => return self.take_window(id, answer),
+            Answer::Withdrawn => return,
             Answer::Event(Ok(event)) => event,
             Answer::Certificate(Ok(pem)) => match self.install(id, &pem).await {
                 Ok(event) => event,

@@ -15,7 +15,7 @@ const START: u64 = 1_799_971_200;
 /// An authority that nobody listens for.
 fn settings() -> Settings {
     let acme = serde_json::json!({"directory": "https://127.0.0.1:1/dir", "challenge": {"http01": {}}});
-    Settings::of(&serde_json::from_value::<Acme>(acme).unwrap()).unwrap()
+    Settings::of(&serde_json::from_value::<Acme>(acme).unwrap(), &crate::acme::Material::default()).unwrap()
 }
 
 fn id(host: &str) -> CertificateId {
