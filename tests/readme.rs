@@ -70,3 +70,37 @@ fn every_folder_and_page_is_there() {
         assert!(root().join(&folder).is_dir(), "{folder}");
     }
 }
+
+/// The README's `yaml` blocks: what goes under `spec.outer`.
+fn settings() -> Vec<serde_json::Value> {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.map(|block| serde_saphyr::from_str(block).unwrap_or_else(|error| panic!("{block}: {error}"))).collect()
+}
+
+#[test]
+fn every_setting_of_certificates_is_one_that_the_outer_tier_takes() {
+    let sample = std::fs::read_to_string(root().join("samples/cluster/two-tenants.yaml")).unwrap();
+    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&sample).unwrap();
+    let topology = documents.into_iter().find(|one| one["kind"] == "IngressTopology").unwrap();
+    let settings = settings();
+    assert_eq!(settings.len(), 4);
+    for setting in settings {
+        let mut topology = topology.clone();
+        let outer = &mut topology["spec"]["outer"];
+        for (field, value) in setting.as_object().unwrap() {
+            outer[field] = value.clone();
+        }
+        // A volume is for one.
+        if setting["certificates"]["store"]["volume"].is_object() {
+            outer["replicas"] = 1.into();
+        }
+        let violations = bailey_crds::validate("IngressTopology", &topology);
+        assert!(violations.is_empty(), "{setting}: {violations:?}");
+        let acme = serde_json::from_value(setting["acme"].clone()).unwrap();
+        bailey_proxy::acme::Settings::held_back(&acme).unwrap();
+        let unread = bailey_proxy::acme::Material::of(&acme, "ingress-main", |_| None);
+        let refers = !bailey_proxy::acme::Material::references(&acme).is_empty();
+        assert_eq!(unread.is_err(), refers, "{setting}: what is not there is named");
+    }
+}

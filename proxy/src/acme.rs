@@ -6,6 +6,7 @@
 //!                      ▲  proofs, certificates │            └────▶ Store ◀──▶ the other replicas
 //! handshakes, requests ┘◀──────────────────────┘
 //! ```
+//! [`Ordering`] begins a driver, and another one when what the tier is asked changes.
 
 mod account;
 mod authority;
@@ -16,6 +17,7 @@ mod hold;
 mod jws;
 mod keys;
 mod material;
+mod ordering;
 mod prover;
 mod register;
 mod settings;
@@ -23,8 +25,9 @@ pub mod store;
 
 pub use dns::Dns;
 pub use driver::{Driver, DriverError};
-pub use hold::{Hold, Listed, Listing, Names, Orders, Served, Step};
+pub use hold::{Hold, Listed, Listing, Names, Orders, Renewals, Served, Step};
 pub use material::{Material, Pem, Reference};
+pub use ordering::{Asked, Ordering, OrderingError};
 pub use settings::{ExternalAccount, Settings, SettingsError};
 
 #[cfg(test)]

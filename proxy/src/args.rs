@@ -69,6 +69,9 @@ pub struct Args {
     /// File that keeps the last good configuration, for a start when the folder cannot be read.
     #[arg(long, value_name = "FILE", env = "BAILEY_LAST_GOOD")]
     pub last_good: Option<PathBuf>,
+    /// Folder that keeps the certificates an outer tier orders, and its account (with --kubernetes, where the topology keeps them on a volume).
+    #[arg(long, value_name = "DIR", env = "BAILEY_CERTIFICATES", requires = "kubernetes")]
+    pub certificates: Option<PathBuf>,
     /// Let backends have loopback addresses: everything runs on this machine.
     #[arg(long)]
     pub local: bool,

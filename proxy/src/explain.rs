@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use bailey_translate::{Diagnostic, Objects};
 
+use crate::acme::Hold;
 use crate::forward::Sender;
 use crate::forward::arrival::{Incoming, View};
 use crate::snapshot::Snapshot;
@@ -57,6 +58,8 @@ pub struct Site {
     pub snapshot: Arc<Snapshot>,
     /// Declared ports → ports as clients reach them, where they differ.
     pub ports: BTreeMap<u16, u16>,
+    /// The certificates that it orders.
+    pub acme: Option<Arc<Hold>>,
 }
 
 /// Diagnostics of references that exist and may not be used.

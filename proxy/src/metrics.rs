@@ -50,6 +50,8 @@ pub struct Process {
     pub diagnostics: AtomicU64,
     /// Permissions in the cluster that are missing.
     pub denied: Mutex<BTreeSet<Denied>>,
+    /// What keeps the tier from ordering certificates.
+    pub orders_trouble: Mutex<Option<String>>,
 }
 
 /// All metrics of one tier.

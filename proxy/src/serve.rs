@@ -1,6 +1,7 @@
 //! `bailey-proxy` from its start to its end: a folder or a cluster, a tier, what changes there, a signal.
 
 mod cluster;
+mod orders;
 
 use std::path::{Path, PathBuf};
 

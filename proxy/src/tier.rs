@@ -170,6 +170,7 @@ fn prepare(options: TierOptions) -> Result<(TierHandle, Pending), StartError> {
         metrics: metrics.clone(),
         addresses: ArcSwap::default(),
         issuer: options.issuer.clone(),
+        acme: options.acme.clone(),
     });
     let mut handle = TierHandle {
         current,
@@ -253,6 +254,11 @@ impl TierHandle {
         self.readiness.note(notes);
     }
 
+    /// Notes what keeps the tier from ordering certificates.
+    pub fn note_orders_trouble(&self, trouble: Option<String>) {
+        *self.metrics.process.orders_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
     /// Counts a configuration that could not be used at all.
     pub fn count_rejected(&self) {
         self.metrics.process.rejected.fetch_add(1, Ordering::Relaxed);
@@ -291,7 +297,12 @@ impl TierHandle {
     /// What explanations are made of.
     pub fn site(&self) -> explain::Site {
         let ports = self.addresses().into_iter().map(|at| (at.port, at.address.port())).collect();
-        explain::Site { role: self.options.role.clone(), snapshot: self.snapshot(), ports }
+        explain::Site {
+            role: self.options.role.clone(),
+            snapshot: self.snapshot(),
+            ports,
+            acme: self.options.acme.clone(),
+        }
     }
 
     /// Client connections that are open.
@@ -313,6 +324,7 @@ impl TierHandle {
             current: self.current.clone(),
             log: self.log.as_ref().map(|log| log.counts().clone()),
             spans: self.spans.as_ref().map(|spans| spans.counts().clone()),
+            acme: self.options.acme.clone(),
             link: match &self.link {
                 Some(LinkSecurity::Tls(tls)) => Some(tls.clone()),
                 #[cfg(any(test, feature = "plaintext-link"))]

@@ -12,6 +12,8 @@ pub struct Entry {
     pub progress: Progress,
     /// The certificate that is there.
     pub held: Option<Held>,
+    /// When somebody asked for a new one, before its time. Done when the one that is there came later.
+    pub asked: Option<Time>,
 }
 
 /// A certificate that is there.
@@ -58,7 +60,9 @@ impl Entry {
     /// When the certificate is renewed; `None`: as soon as possible.
     pub fn renew_at(&self, host: &str, policy: Policy) -> Option<Time> {
         let held = self.held.as_ref().filter(|held| held.current)?;
-        Some(renew_at(host, held.life, held.window, policy))
+        let at = renew_at(host, held.life, held.window, policy);
+        // A clock that is ahead of ours asks for later: once all the same.
+        Some(self.asked.filter(|asked| held.issued < *asked).map_or(at, |asked| at.min(asked)))
     }
 
     fn wish(&self) -> Wish {
@@ -92,7 +96,7 @@ mod tests {
         let first = Next::Begin(Wish { purpose: Purpose::First, replaces: None });
         assert_eq!(next(&Entry::default(), 5), first);
         let failed = Progress { not_before: Time(100), failures: 1, ..Progress::default() };
-        let failed = Entry { progress: failed, held: None };
+        let failed = Entry { progress: failed, ..Entry::default() };
         assert_eq!((next(&failed, 99), next(&failed, 100)), (Next::Wait(Time(100)), first));
     }
 
@@ -111,6 +115,16 @@ mod tests {
     #[test]
     fn a_certificate_of_another_authority_is_replaced_at_once() {
         assert_eq!(next(&held(false), 5), Next::Begin(Wish { purpose: Purpose::First, replaces: None }));
+    }
+
+    #[test]
+    fn a_renewal_that_somebody_asks_for_comes_once_and_not_before_its_moment() {
+        let mut entry = held(true);
+        entry.asked = Some(Time(1000));
+        assert_eq!(next(&entry, 999), Next::Wait(Time(1000)));
+        assert!(matches!(next(&entry, 1000), Next::Begin(Wish { purpose: Purpose::Renewal, .. })));
+        entry.held.as_mut().unwrap().issued = Time(1000);
+        assert!(matches!(next(&entry, 1001), Next::Wait(at) if at.0 > 50 * 86_400), "it is done");
     }
 
     #[test]

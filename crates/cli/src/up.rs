@@ -65,7 +65,7 @@ impl Failure for UpError {
                 LocalError::Authority(_)
                 | LocalError::Tier { .. }
                 | LocalError::Backend { .. }
-                | LocalError::Certificates(CertificatesError::Folder { .. } | CertificatesError::Driver(_)),
+                | LocalError::Certificates(CertificatesError::Folder { .. } | CertificatesError::Ordering(_)),
             )
             | Self::Watch { .. }
             | Self::System(_) => Exit::Negative,

@@ -26,7 +26,7 @@ use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
 use super::account::Door;
-use super::hold::{Hold, Listed, Names};
+use super::hold::{Hold, Listed, Names, Renewals};
 use super::prover::Prover;
 use super::store::{Store, StoreError};
 use super::{Settings, keys};
@@ -35,7 +35,7 @@ use due::Due;
 use kept::Kept;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// The driver looks at everything at least this often: clocks may be set.
 const AT_LEAST: Duration = Duration::from_mins(10);
@@ -63,6 +63,7 @@ pub struct Driver {
     prover: Prover,
     door: Arc<Door>,
     names: watch::Receiver<Arc<Names>>,
+    renewals: watch::Receiver<Arc<Renewals>>,
     leads: watch::Receiver<bool>,
     /// This process leads, and what it knows is what the store holds.
     leading: bool,
@@ -102,7 +103,7 @@ impl Driver {
     /// goes on serving.
     pub async fn load(settings: Settings, store: Arc<dyn Store>, hold: Arc<Hold>) -> Result<Self, DriverError> {
         let settings = Arc::new(settings);
-        let (names, mut leads) = (hold.names(), store.leads());
+        let (names, renewals, mut leads) = (hold.names(), hold.renewals(), store.leads());
         leads.mark_unchanged();
         let contents = store.load().await?;
         let mut driver = Self {
@@ -113,6 +114,7 @@ impl Driver {
             store,
             hold,
             names,
+            renewals,
             leads,
             leading: contents.leads,
             load_at: None,
@@ -142,6 +144,10 @@ impl Driver {
                 Some((id, answer)) = self.calls.next(), if !self.calls.is_empty() => self.answered(&id, answer).await,
                 changed = self.names.changed() => match changed {
                     Ok(()) => self.follow(),
+                    Err(_) => return,
+                },
+                changed = self.renewals.changed() => match changed {
+                    Ok(()) => self.take_renewals(),
                     Err(_) => return,
                 },
                 changed = self.leads.changed() => match changed {
@@ -217,7 +223,26 @@ impl Driver {
     }
 
     fn known_of(&self, id: &CertificateId, host: Arc<str>, tenant: Arc<str>, entry: Entry) -> Known {
+        let entry = Entry { asked: self.renewals.borrow().get(&host).copied(), ..entry };
         Known { ask_at: self.ask_first(id), host, tenant, entry, busy: false, held_up: None }
+    }
+
+    /// Takes over which certificates somebody wants renewed before it is time.
+    fn take_renewals(&mut self) {
+        let renewals = self.renewals.borrow_and_update().clone();
+        let mut changed = Vec::new();
+        for (id, known) in &mut self.entries {
+            let asked = renewals.get(&known.host).copied();
+            if known.entry.asked != asked {
+                known.entry.asked = asked;
+                changed.push(id.clone());
+            }
+        }
+        for id in changed {
+            self.plan(&id);
+            self.unlisted.insert(id);
+        }
+        self.list();
     }
 
     /// Serves what is there, of wanted names only, and what stands in for what is missing.
@@ -254,6 +279,10 @@ impl Driver {
             self.retire_at = self.retire().await;
         }
         self.hide_proofs().await;
+        if self.settings.held_back {
+            self.list();
+            return self.load_at.map_or(far, |at| far.min(at)).min(self.retire_at);
+        }
         let mut paused = None;
         while self.leading && self.calls.len() < AT_ONCE {
             paused = self.budget.paused(self.now());

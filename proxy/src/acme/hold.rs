@@ -4,11 +4,12 @@
 mod listing;
 mod names;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use bailey_acme::Time;
 use bailey_acme::budget::Budget;
 use bailey_acme::challenge::Proofs;
 use bailey_acme::names::Owned;
@@ -34,7 +35,11 @@ pub struct Hold {
     listing: ArcSwap<Listing>,
     budget: ArcSwap<Budget>,
     orders: Mutex<Orders>,
+    renewals: watch::Sender<Arc<Renewals>>,
 }
+
+/// The hosts whose certificates somebody wants renewed before it is time, and since when.
+pub type Renewals = BTreeMap<Arc<str>, Time>;
 
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,6 +58,7 @@ impl Default for Hold {
             listing: ArcSwap::default(),
             budget: ArcSwap::default(),
             orders: Mutex::default(),
+            renewals: watch::Sender::new(Arc::default()),
         }
     }
 }
@@ -70,6 +76,31 @@ impl Hold {
             }
             changed
         });
+    }
+
+    /// These renewals are asked for, and no others. Each is done once: by a certificate that came later.
+    pub fn request_renewals(&self, renewals: Renewals) {
+        self.renewals.send_if_modified(|known| {
+            let changed = **known != renewals;
+            if changed {
+                *known = Arc::new(renewals);
+            }
+            changed
+        });
+    }
+
+    /// Tells of renewals that are asked for.
+    pub(super) fn renewals(&self) -> watch::Receiver<Arc<Renewals>> {
+        self.renewals.subscribe()
+    }
+
+    /// Answers with nothing any more: no certificate is ordered, and those that were are not shown.
+    pub(super) fn clear(&self) {
+        self.certificates.store(Arc::default());
+        self.proofs.store(Arc::default());
+        self.proof_certificates.store(Arc::default());
+        self.listing.store(Arc::default());
+        self.budget.store(Arc::default());
     }
 
     /// These names are owned, with their tenants.

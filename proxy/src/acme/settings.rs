@@ -50,6 +50,8 @@ pub struct Settings {
     pub most: BTreeMap<Arc<str>, usize>,
     /// Names without a certificate get one that no client trusts.
     pub self_signed: bool,
+    /// What is kept serves, and nothing is ordered.
+    pub held_back: bool,
 }
 
 /// An account that the authority knows from elsewhere (RFC 8555 section 7.3.4).
@@ -73,6 +75,16 @@ pub enum SettingsError {
         object: String,
         /// Where it should be.
         namespace: String,
+    },
+    /// What a reference names cannot be read.
+    #[error("{object} of namespace {namespace} cannot be read: {why}")]
+    Unread {
+        /// What it names.
+        object: String,
+        /// Where it is.
+        namespace: String,
+        /// Why.
+        why: String,
     },
     /// An object lacks an entry.
     #[error("{field}: {object} has no entry {key}; it has: {entries}")]
@@ -115,30 +127,44 @@ pub enum SettingsError {
 impl Settings {
     /// As the topology says, with what its references lead to.
     pub fn of(acme: &Acme, material: &Material) -> Result<Self, SettingsError> {
-        let chosen = &acme.challenge;
-        let (challenge, dns) = match (&chosen.http01, &chosen.tls_alpn01, &chosen.dns01) {
-            (Some(_), None, None) => (Challenge::Http01, None),
-            (None, Some(_), None) => (Challenge::TlsAlpn01, None),
-            (None, None, Some(spec)) => (Challenge::Dns01, Some(dns::dns(spec, material)?)),
-            _ => return Err(SettingsError::Challenge),
-        };
+        let without = Self::held_back(acme)?;
+        let dns = acme.challenge.dns01.as_ref().map(|spec| dns::dns(spec, material)).transpose()?;
         let external_account = acme.external_account.as_ref().map(|account| {
             let mac = material.external_account.as_ref().and_then(mac_key).ok_or(SettingsError::ExternalAccount)?;
             Ok::<_, SettingsError>(ExternalAccount { key_id: account.key_id.clone(), mac })
         });
+        Ok(Self {
+            roots: material.roots.as_ref().map(roots).transpose()?,
+            external_account: external_account.transpose()?,
+            dns,
+            held_back: false,
+            ..without
+        })
+    }
+
+    /// Enough to serve what is kept, for as long as what the references lead to cannot be used.
+    pub fn held_back(acme: &Acme) -> Result<Self, SettingsError> {
+        let chosen = &acme.challenge;
+        let challenge = match (&chosen.http01, &chosen.tls_alpn01, &chosen.dns01) {
+            (Some(_), None, None) => Challenge::Http01,
+            (None, Some(_), None) => Challenge::TlsAlpn01,
+            (None, None, Some(_)) => Challenge::Dns01,
+            _ => return Err(SettingsError::Challenge),
+        };
         let known = WORDS.iter().find(|(word, _)| *word == acme.directory);
         Ok(Self {
             directory: known.map_or_else(|| acme.directory.clone(), |(_, url)| (*url).to_owned()),
-            roots: material.roots.as_ref().map(roots).transpose()?,
+            roots: None,
             email: acme.email.clone(),
-            external_account: external_account.transpose()?,
+            external_account: None,
             challenge,
-            dns,
+            dns: None,
             profile: acme.profile.clone(),
             ask_authority: acme.renewal.is_none_or(|renewal| renewal.ask_authority),
             policy: Policy { remaining_percent: acme.renewal.and_then(|renewal| renewal.remaining_percent) },
             most: BTreeMap::new(),
             self_signed: acme.until_issued == UntilIssued::SelfSigned,
+            held_back: true,
         })
     }
 }

@@ -8,9 +8,10 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::{Cause, CertificateView, Entry, ListenerView, PortView, Question, Site, TlsView, World, say};
+use crate::acme::Hold;
 use crate::forward::{ConnectionInfo, Listener, Places, TlsInfo};
 use crate::front::Intake;
-use crate::tls::public::canonical;
+use crate::tls::public::{CertificateIssuer as _, canonical};
 
 /// A connection that would be made.
 pub(super) struct Connected<'w> {
@@ -213,7 +214,12 @@ fn handshake(world: &World<'_>, port: &Port<'_>, question: &Question) -> (TlsVie
         );
     };
     view.owner = Some(owned.tenant.to_string());
-    view.certificate = certificate(port, &name).or_else(|| {
+    let ordered = || port.site.acme.as_ref().and_then(|hold| ordered(hold, &name));
+    // Where certificates are ordered nobody else makes them.
+    view.certificate = certificate(port, &name).or_else(ordered).or_else(|| {
+        if port.site.acme.is_some() {
+            return None;
+        }
         let (source, names) = (world.issuer?.to_owned(), vec![name.to_string()]);
         Some(CertificateView { source, names, not_after: None })
     });
@@ -221,8 +227,11 @@ fn handshake(world: &World<'_>, port: &Port<'_>, question: &Question) -> (TlsVie
         return (view, None);
     }
     let said = format!("there is no certificate for {name}: the TLS handshake is refused");
-    let remedy =
-        "put a TLS Secret for the name under spec.outer.certificates.secrets, or under certificateRefs of the listener";
+    let remedy = if port.site.acme.is_some() {
+        "see what its order waits for: bailey cert show HOST"
+    } else {
+        "put a TLS Secret for the name under spec.outer.certificates.secrets, or under certificateRefs of the listener"
+    };
     refuse(view, (Cause::CertificateMissing, said, remedy))
 }
 
@@ -231,6 +240,23 @@ fn certificate(port: &Port<'_>, name: &str) -> Option<CertificateView> {
     let id = snapshot.table.listener_at(port.listener.port, name.as_bytes())?;
     let (from, key) = snapshot.certificates.choice(snapshot.table.listener(id)?, name)?;
     Some(described(from, &key))
+}
+
+/// The certificate that the tier has ordered for a name, or shows in its place.
+fn ordered(hold: &Hold, name: &str) -> Option<CertificateView> {
+    hold.issue(name)?;
+    let wildcard = name.split_once('.').map(|(_, parent)| format!("*.{parent}")).unwrap_or_default();
+    let listing = hold.listing();
+    let find = |host: &str| listing.certificates.iter().find(|one| *one.host == *host && one.served.is_some());
+    let found = find(name).or_else(|| find(&wildcard));
+    let (source, host, ends) = match found {
+        Some(one) => {
+            (one.authority.to_string(), one.host.to_string(), one.served.as_ref().map(|served| served.life.ends.0))
+        }
+        None => ("nobody: signed by itself, until one is issued".to_owned(), name.to_owned(), None),
+    };
+    let ends = ends.and_then(|at| jiff::Timestamp::from_second(at.cast_signed()).ok());
+    Some(CertificateView { source, names: vec![host], not_after: ends.map(|at| at.to_string()) })
 }
 
 fn described(from: &CertificateRef, key: &CertifiedKey) -> CertificateView {

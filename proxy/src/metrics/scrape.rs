@@ -17,6 +17,7 @@ use super::{Limit, Metrics, table};
 use bailey_kit::telemetry::Counts as SpanCounts;
 
 use crate::access_log::Counts;
+use crate::acme::{Hold, Orders};
 use crate::snapshot::Current;
 use crate::tls::link::LinkTls;
 
@@ -36,6 +37,8 @@ pub struct Sources {
     pub log: Option<Arc<Counts>>,
     /// What became of spans.
     pub spans: Option<Arc<SpanCounts>>,
+    /// The certificates that the tier orders.
+    pub acme: Option<Arc<Hold>>,
     /// The tier's own certificate for links.
     pub link: Option<Arc<LinkTls>>,
 }
@@ -91,7 +94,25 @@ impl Scrape {
         for certificate in ends.iter().take(MAX_CERTIFICATES) {
             family.sample(&[&certificate.source], certificate.not_after);
         }
-        text.family(&table::CERTIFICATES).sample(&[], ends.len());
+        let ordered = self.sources.acme.as_ref().map(|hold| (hold.listing(), hold.orders()));
+        let (mut served, mut orders) = (0, Orders::default());
+        if let Some((listing, counts)) = &ordered {
+            let mut ends: Vec<_> = listing
+                .certificates
+                .iter()
+                .filter_map(|one| Some((one.served.as_ref()?.life.ends, &one.host)))
+                .collect();
+            (served, orders) = (ends.len(), *counts);
+            ends.sort_unstable();
+            for (end, host) in ends.into_iter().take(MAX_CERTIFICATES) {
+                family.sample(&[host], end.0);
+            }
+        }
+        text.family(&table::CERTIFICATES).sample(&[], ends.len() + served);
+        let mut family = text.family(&table::CERTIFICATE_ORDERS);
+        for (result, count) in [("issued", orders.issued), ("renewed", orders.renewed), ("failed", orders.failed)] {
+            family.sample(&[result], count);
+        }
     }
 
     fn configuration(&self, text: &mut Exposition) {

@@ -174,9 +174,11 @@ table! {
     }
     Configuration {
         CERTIFICATE_END: Gauge "bailey_certificate_not_after_timestamp_seconds" ["certificate"]
-            "When a certificate ends: of those that end first, 1,000 at most, and as link that of the tier itself";
+            "When a certificate ends, by its Secret, or by its hostname when the tier has ordered it: of those that end first, 1,000 of each at most, and as link that of the tier itself";
         CERTIFICATES: Gauge "bailey_certificates" []
-            "Certificates that listeners can show";
+            "Certificates that listeners can show; those that only stand in until one is issued do not count";
+        CERTIFICATE_ORDERS: Counter "bailey_certificate_orders" ["result"]
+            "Orders of certificates that this process has brought to an end: issued, renewed or failed";
         BUILD: Info "bailey_build" ["version"]
             "The release that is running";
         CONFIG: Info "bailey_config" ["digest"]

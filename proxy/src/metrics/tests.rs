@@ -16,8 +16,8 @@ fn done(milliseconds: u64) -> Done {
 }
 
 fn scraped(metrics: &Arc<Metrics>, labels: Vec<(&'static str, String)>) -> String {
-    let sources =
-        Sources { current: Arc::new(Current::from_pointee(Snapshot::default())), log: None, spans: None, link: None };
+    let current = Arc::new(Current::from_pointee(Snapshot::default()));
+    let sources = Sources { current, log: None, spans: None, acme: None, link: None };
     metrics.scrape(labels, sources).render()
 }
 

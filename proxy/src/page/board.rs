@@ -12,6 +12,7 @@ use bailey_translate::analysis::{Tabled, analyse};
 use bailey_translate::{Diagnostic, Objects, Severity};
 
 use super::graph::of::Part;
+use crate::acme::Hold;
 use crate::explain::Site;
 use crate::metrics::Metrics;
 use crate::snapshot::{Current, Snapshot};
@@ -41,6 +42,8 @@ pub struct Member {
     pub addresses: ArcSwap<Vec<Address>>,
     /// Makes certificates that nobody has given.
     pub issuer: Option<Arc<dyn CertificateIssuer>>,
+    /// What it orders.
+    pub acme: Option<Arc<Hold>>,
 }
 
 /// What the configuration is made of, as whoever reads it tells.
@@ -197,7 +200,7 @@ impl Seen {
     pub fn site(&self) -> Site {
         let ports = |address: &Address| (address.port, address.address.port());
         let ports: BTreeMap<u16, u16> = self.member.addresses.load().iter().map(ports).collect();
-        Site { role: self.member.role.clone(), snapshot: self.snapshot.clone(), ports }
+        Site { role: self.member.role.clone(), snapshot: self.snapshot.clone(), ports, acme: self.member.acme.clone() }
     }
 
     /// Where clients reach it, https before http.

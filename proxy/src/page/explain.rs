@@ -47,7 +47,7 @@ pub(super) fn with_world<T>(board: &Board, seen: &[Seen], ask: impl FnOnce(&Worl
     let (inners, fronts): (Vec<&Seen>, Vec<&Seen>) =
         seen.iter().partition(|seen| matches!(seen.member.role, Role::Inner { .. }));
     let sites = |seen: Vec<&Seen>| seen.into_iter().map(Seen::site).collect::<Vec<Site>>();
-    let makes = seen.iter().any(|seen| seen.member.issuer.is_some());
+    let makes = seen.iter().any(|seen| seen.member.issuer.is_some() && seen.member.acme.is_none());
     let (fronts, inners, told) = (sites(fronts), sites(inners), board.told());
     ask(&World {
         fronts: &fronts,

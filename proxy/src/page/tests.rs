@@ -40,6 +40,7 @@ fn board(local: bool, store: Option<Arc<Store>>) -> Shown {
         metrics: Metrics::new(),
         addresses: arc_swap::ArcSwap::default(),
         issuer: None,
+        acme: None,
     });
     let board = if local { Board::local(store) } else { Board::new() };
     board.join(&member);

@@ -8,18 +8,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_kit::kube::use_provider;
+use bailey_kit::kube::{Denied, use_provider};
 use bailey_kit::signal::{Hangups, Shutdown};
 use bailey_translate::{Diagnostic, Objects, Severity};
 use kube::Client;
 use tokio::time::{Instant, sleep_until};
 
+use super::orders::{Means, Orders};
 use super::{LinkFolder, ServeError, kept_objects};
+use crate::acme::Hold;
 use crate::args::Args;
 use crate::page::{self, Board};
 use crate::source::disk;
 use crate::source::kubernetes::{Source, View};
-use crate::tier::{Applied, Pending, Tier, TierHandle};
+use crate::tier::{Applied, Pending, Role, Tier, TierHandle, TierOptions};
 
 /// How long the API server has before the last good configuration is served.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -33,12 +35,13 @@ pub(super) async fn serve(
 ) -> Result<(), ServeError> {
     use_provider();
     let client = Client::try_default().await.map_err(|error| ServeError::Cluster(Box::new(error)))?;
-    let options = args.options()?;
+    let mut options = args.options()?;
     let (namespace, board) = (args.namespace.clone().unwrap_or_default(), options.board.clone());
+    let orders = orders(args, &client, &namespace, &mut options);
     let mut source = Source::start(client, options.role.clone(), namespace);
     let mut link = LinkFolder::watch(args.link.as_deref())?;
     let (tier, pending) = Tier::start_waiting(options).await?;
-    let mut serving = Serving::new(tier, pending, board);
+    let mut serving = Serving::new(tier, pending, board, orders);
     let mut shutdown = std::pin::pin!(shutdown);
     let patience = Instant::now() + PATIENCE;
     let far = || Instant::now() + Duration::from_hours(1);
@@ -51,6 +54,7 @@ pub(super) async fn serve(
                 return Ok(());
             }
             () = source.changed() => serving.take(source.view()),
+            () = changed(serving.orders.as_ref()) => serving.tell_orders(),
             () = link.changed() => link.reload(&serving.tier),
             () = hangups.next() => serving.tier.reopen_log(),
             () = sleep_until(patience), if !serving.live => {
@@ -63,12 +67,40 @@ pub(super) async fn serve(
     }
 }
 
+/// What orders certificates, for a tier that faces clients.
+fn orders(args: &Args, client: &Client, namespace: &str, options: &mut TierOptions) -> Option<Orders> {
+    if !matches!(options.role, Role::Outer { .. }) {
+        return None;
+    }
+    let hold = Arc::<Hold>::default();
+    let means = Means { client: client.clone(), namespace: namespace.to_owned(), folder: args.certificates.clone() };
+    options.issuer = Some(hold.clone());
+    options.acme = Some(hold.clone());
+    Some(Orders::start(means, hold))
+}
+
+/// Waits for what is to be said of orders; for ever where there are none.
+async fn changed(orders: Option<&Orders>) {
+    match orders {
+        Some(orders) => orders.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A tier and what has been said about it.
 struct Serving {
     tier: TierHandle,
     /// Where it is shown what is served, and what is wrong with it.
     board: Arc<Board>,
     pending: Option<Pending>,
+    /// Certificates that the tier orders.
+    orders: Option<Orders>,
+    /// What is wrong with requests to renew some.
+    requests: Vec<String>,
+    /// What keeps lists from being read.
+    lists: (BTreeSet<Denied>, Vec<String>),
+    /// Everything was read and is served; what is pending then are certificates only.
+    bound: bool,
     /// A whole set of objects came from the cluster.
     whole: bool,
     /// Some set of objects is served, or there is none to fall back to.
@@ -85,15 +117,26 @@ struct Told {
 }
 
 impl Serving {
-    fn new(tier: TierHandle, pending: Pending, board: Arc<Board>) -> Self {
-        let pending = Some(pending);
-        Self { tier, board, pending, whole: false, live: false, keep_at: None, told: Told::default() }
+    fn new(tier: TierHandle, pending: Pending, board: Arc<Board>, orders: Option<Orders>) -> Self {
+        Self {
+            tier,
+            board,
+            pending: Some(pending),
+            orders,
+            requests: Vec::new(),
+            lists: (BTreeSet::new(), Vec::new()),
+            bound: false,
+            whole: false,
+            live: false,
+            keep_at: None,
+            told: Told::default(),
+        }
     }
 
     /// What the watches know now.
     fn take(&mut self, view: View) {
-        self.say_troubles(&view.troubles);
-        self.tier.note_troubles(view.denied, view.troubles);
+        self.lists = (view.denied, view.troubles);
+        self.note_troubles();
         // The first set must be whole. Later a new list that cannot be read yet holds up nothing else; and when the tier's
         // own configuration is gone, what it said last still holds.
         if !(view.complete || (self.whole && view.configured)) {
@@ -103,18 +146,48 @@ impl Serving {
         if view.complete {
             self.whole = true;
             self.tier.set_stale(false);
-            if bound && let Some(pending) = self.pending.take() {
-                pending.done();
-                tracing::info!("every list is read: ready");
-            }
+            self.bound |= bound;
+            self.settle();
             self.live = true;
             self.keep_at.get_or_insert_with(|| Instant::now() + KEEP_EVERY);
         }
     }
 
+    /// There is something else to say of orders.
+    fn tell_orders(&mut self) {
+        self.note_troubles();
+        self.settle();
+    }
+
+    /// Ready, once everything is read: objects, and the certificates that there are. No order is waited for.
+    fn settle(&mut self) {
+        let loaded = self.orders.as_ref().is_none_or(Orders::are_loaded);
+        if self.bound
+            && loaded
+            && let Some(pending) = self.pending.take()
+        {
+            pending.done();
+            tracing::info!("every list and certificate is read: ready");
+        }
+    }
+
+    fn note_troubles(&mut self) {
+        let (denied, mut troubles) = self.lists.clone();
+        troubles.extend(self.requests.iter().cloned());
+        self.say_troubles(&troubles);
+        let orders = self.orders.as_ref().and_then(Orders::trouble);
+        troubles.extend(orders.iter().map(|trouble| format!("no certificate is ordered: {trouble}")));
+        self.tier.note_troubles(denied, troubles);
+        self.tier.note_orders_trouble(orders);
+    }
+
     /// Serves these objects, and says what is wrong with them in the log and on the page. `false`: a port is not bound.
     fn apply(&mut self, objects: Objects) -> bool {
         let applied = self.tier.apply(&objects);
+        if let Some(orders) = &self.orders {
+            self.requests = orders.follow(&objects);
+            self.note_troubles();
+        }
         self.say(&applied);
         self.board.tell(page::Told::live(objects, Vec::new(), applied.diagnostics));
         applied.refused.is_empty()
@@ -136,9 +209,8 @@ impl Serving {
         );
         self.apply(kept_objects(last));
         self.tier.set_stale(true);
-        if let Some(pending) = self.pending.take() {
-            pending.done();
-        }
+        self.bound = true;
+        self.settle();
     }
 
     /// Keeps what is served now for a start without the API server. That it cannot be kept is said, and nothing else:
@@ -190,7 +262,7 @@ mod tests {
 
     use super::*;
     use crate::page::Site;
-    use crate::tier::{LogTarget, Role, TierOptions};
+    use crate::tier::LogTarget;
     use bailey_kit::admin::{Content, Pages as _};
 
     fn page(board: &Arc<Board>, target: &str) -> String {
@@ -224,7 +296,7 @@ mod tests {
         };
         let board = options.board.clone();
         let (tier, pending) = Tier::start_waiting(options).await.unwrap();
-        let mut serving = Serving::new(tier, pending, board.clone());
+        let mut serving = Serving::new(tier, pending, board.clone(), None);
         serving.take(view("missing"));
         let routes = page(&board, "/api/routes");
         assert!(routes.contains("BLY0301") && routes.contains("missing"), "{routes}");

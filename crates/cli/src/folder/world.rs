@@ -29,6 +29,7 @@ impl<'a> Sites<'a> {
             role: tier.role.clone(),
             snapshot: tier.snapshot.clone(),
             ports: ports.clone(),
+            acme: None,
         };
         let (inners, fronts) = folder.tiers.iter().map(site).partition(|site| matches!(site.role, Role::Inner { .. }));
         Self { folder, fronts, inners }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use bailey_crds::IngressTopology;
 use bailey_crds::topology::{Acme, Challenge, EmptySettings, UntilIssued};
-use bailey_proxy::acme::store::{Disk, Volume};
-use bailey_proxy::acme::{Driver, DriverError, Hold, Material, Pem, Reference, Settings, SettingsError};
+use bailey_proxy::acme::store::{Disk, Store, Volume};
+use bailey_proxy::acme::{Asked, Hold, Material, Ordering, OrderingError, Pem, Reference, SettingsError};
 use bailey_translate::Objects;
 use k8s_openapi::api::core::v1::Secret;
-use tokio::task::JoinHandle;
 
 /// An authority that certificates are ordered from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,26 +47,35 @@ pub enum CertificatesError {
     },
     /// The store cannot be read.
     #[error(transparent)]
-    Driver(#[from] DriverError),
+    Ordering(#[from] OrderingError),
 }
 
-/// A driver at work; dropping it ends it.
-pub(super) struct Ordering(JoinHandle<()>);
+/// Orders for one outer tier, into a store of its own.
+pub(super) struct LocalOrdering {
+    /// What the tier answers with.
+    pub(super) hold: Arc<Hold>,
+    ordering: Ordering,
+    store: Arc<dyn Store>,
+}
 
-impl Drop for Ordering {
-    fn drop(&mut self) {
-        self.0.abort();
+impl LocalOrdering {
+    /// Opens the store of a topology. Nothing is ordered yet.
+    pub(super) fn open(topology: &str, state: &Path) -> Result<Self, CertificatesError> {
+        let folder = state.join("acme").join(topology);
+        let failed = |source| CertificatesError::Folder { folder: folder.display().to_string(), source };
+        let store = Arc::new(Volume::open(Disk::at(&folder).map_err(failed)?));
+        let hold = Arc::<Hold>::default();
+        Ok(Self { ordering: Ordering::new(hold.clone()), hold, store })
+    }
+
+    /// Orders as asked from now on.
+    pub(super) async fn follow(&mut self, asked: Asked) -> Result<(), CertificatesError> {
+        Ok(self.ordering.follow(asked, self.store.clone()).await?)
     }
 }
 
-/// Starts the driver of a topology: what its `spec.outer.acme` says, with this authority in place of the one named there.
-pub(super) async fn order(
-    from: &LocalAuthority,
-    objects: &Objects,
-    topology: &str,
-    state: &Path,
-    hold: Arc<Hold>,
-) -> Result<Ordering, CertificatesError> {
+/// What the `spec.outer.acme` of a topology asks, of this authority in place of the one named there.
+pub(super) fn asked(from: &LocalAuthority, objects: &Objects, topology: &str) -> Result<Asked, CertificatesError> {
     if !from.directory.starts_with("https://") {
         return Err(CertificatesError::Directory(from.directory.clone()));
     }
@@ -78,13 +86,11 @@ pub(super) async fn order(
     let namespace = spec.map(|spec| spec.outer.namespace.as_str()).unwrap_or_default();
     let material = Material::of(&acme, namespace, |reference| entries(objects, namespace, reference))?;
     let roots = from.roots.as_deref().map(pem).transpose()?;
-    let mut settings = Settings::of(&acme, &Material { roots, ..material })?;
-    settings.most = most(spec.map(|spec| spec.tenants.as_slice()).unwrap_or_default());
-    let folder = state.join("acme").join(topology);
-    let failed = |source| CertificatesError::Folder { folder: folder.display().to_string(), source };
-    let store = Arc::new(Volume::open(Disk::at(&folder).map_err(failed)?));
-    let driver = Driver::load(settings, store, hold).await?;
-    Ok(Ordering(tokio::spawn(driver.run())))
+    let most = most(spec.map(|spec| spec.tenants.as_slice()).unwrap_or_default());
+    let asked = Asked { acme, most, material: Material { roots, ..material } };
+    // What cannot be used is said before anything is changed.
+    asked.settings()?;
+    Ok(asked)
 }
 
 fn pem(file: &Path) -> Result<Pem, CertificatesError> {

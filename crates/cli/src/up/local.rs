@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_crds::{outer_identity, tenant_identity};
+use bailey_crds::{IngressTopology, outer_identity, tenant_identity};
 use bailey_kit::telemetry::Store;
-use bailey_proxy::acme::Hold;
+use bailey_proxy::acme::Asked;
 use bailey_proxy::explain::Site;
 use bailey_proxy::page::{Board, Told};
 use bailey_proxy::source::file::Problem;
@@ -19,7 +19,7 @@ use bailey_translate::{Diagnostic, LocalCertificates, Objects, Severity};
 use rustls_pki_types::CertificateDer;
 
 use super::authority::{Authority, AuthorityError};
-use super::certificates::{CertificatesError, LocalAuthority, Ordering, order};
+use super::certificates::{CertificatesError, LocalAuthority, LocalOrdering, asked};
 use super::issuer::DevelopmentIssuer;
 use super::notes;
 use super::serve::{Running, start};
@@ -125,7 +125,7 @@ pub struct Local {
     backends: BTreeMap<Identity, (Backend, Running)>,
     inners: Vec<(Inner, TierHandle)>,
     fronts: Vec<(Role, TierHandle)>,
-    orderings: BTreeMap<String, Ordering>,
+    orderings: BTreeMap<String, LocalOrdering>,
     objects: Objects,
     diagnostics: Vec<Diagnostic>,
     notes: Vec<Problem>,
@@ -182,6 +182,7 @@ impl Local {
     /// Backends first, then inner tiers, then the tiers that send to them; what nobody asks for any more goes last.
     async fn apply(&mut self, input: Input) -> Result<(), LocalError> {
         let mut objects = input.objects.clone();
+        let orders = self.orders(&objects)?;
         self.start_backends(&input.backends).await?;
         for (identity, (backend, running)) in &self.backends {
             if input.backends.contains_key(identity) {
@@ -198,6 +199,11 @@ impl Local {
             diagnostics.append(&mut tier.apply(&objects).diagnostics);
         }
         diagnostics.append(&mut self.start_fronts(&tiers, &objects).await?);
+        for (topology, asked) in orders {
+            if let Some(ordering) = self.orderings.get_mut(&topology) {
+                ordering.follow(asked).await?;
+            }
+        }
         self.retire(&tiers, &input.backends);
         self.diagnostics = input.located(diagnostics);
         (self.objects, self.notes) = (objects, input.notes);
@@ -254,7 +260,8 @@ impl Local {
             };
             // One admin port for one folder; a second topology in it gets a free one.
             let port = if self.fronts.is_empty() { self.options.admin_port } else { 0 };
-            let hold = self.hold(&role);
+            let ordering = self.ordering(&role)?;
+            let hold = ordering.as_ref().map(|ordering| ordering.hold.clone());
             let issuer: Arc<dyn CertificateIssuer> = match &hold {
                 Some(hold) => hold.clone(),
                 None => self.issuer.clone(),
@@ -264,14 +271,13 @@ impl Local {
                 address: self.options.address,
                 ports: self.options.ports.clone(),
                 issuer: Some(issuer),
-                acme: hold.clone(),
+                acme: hold,
                 admin: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)),
                 ..self.tier(role.clone())
             };
             let (tier, applied) = start_tier(options, objects).await?;
             diagnostics.extend(applied);
-            if let (Some(from), Some(hold), Role::Outer { topology }) = (&self.options.acme, hold, &role) {
-                let ordering = order(from, objects, topology, &self.options.state, hold).await?;
+            if let (Some(ordering), Role::Outer { topology }) = (ordering, &role) {
                 self.orderings.insert(topology.clone(), ordering);
             }
             self.fronts.push((role, tier));
@@ -283,10 +289,19 @@ impl Local {
         if self.options.acme.is_some() { LocalCertificates::Ordered } else { LocalCertificates::AtHand }
     }
 
-    /// What an outer tier answers with whose certificates are ordered.
-    fn hold(&self, role: &Role) -> Option<Arc<Hold>> {
-        let outer = matches!(role, Role::Outer { .. });
-        self.options.acme.as_ref().filter(|_| outer).map(|_| Arc::default())
+    /// What the topologies ask of the authority. All of them are read before anything is changed.
+    fn orders(&self, objects: &Objects) -> Result<BTreeMap<String, Asked>, CertificatesError> {
+        let Some(from) = &self.options.acme else { return Ok(BTreeMap::new()) };
+        let topologies = objects.all::<IngressTopology>().map(|(key, _)| &key.name);
+        topologies.map(|name| Ok((name.clone(), asked(from, objects, name)?))).collect()
+    }
+
+    /// Orders for an outer tier, where there is an authority.
+    fn ordering(&self, role: &Role) -> Result<Option<LocalOrdering>, CertificatesError> {
+        match (role, &self.options.acme) {
+            (Role::Outer { topology }, Some(_)) => LocalOrdering::open(topology, &self.options.state).map(Some),
+            (_, _) => Ok(None),
+        }
     }
 
     /// Ends what the folder asks for no more, after the new configuration is live.

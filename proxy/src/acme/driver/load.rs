@@ -68,7 +68,7 @@ impl Driver {
 
     fn take_order(&mut self, id: &CertificateId, host: String, tenant: String, progress: Progress) {
         let held = self.certificates.get(id).and_then(|kept| kept.held(&self.settings));
-        let known = self.known_of(id, host.into(), tenant.into(), Entry { progress, held });
+        let known = self.known_of(id, host.into(), tenant.into(), Entry { progress, held, asked: None });
         self.entries.insert(id.clone(), known);
         self.due.set(id, self.now());
     }

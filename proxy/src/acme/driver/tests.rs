@@ -23,7 +23,7 @@ fn id(host: &str) -> CertificateId {
 }
 
 /// A certificate of `host`, valid for 90 days from [`START`].
-pub(super) fn record(host: &str, generation: u64) -> Certificate {
+pub(in crate::acme) fn record(host: &str, generation: u64) -> Certificate {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2027, 1, 15);
@@ -134,4 +134,32 @@ async fn a_name_that_is_gone_keeps_its_certificate_for_a_week_and_its_order_for_
     bed.time.fetch_add(8 * 86_400, Ordering::Relaxed);
     driver.settle().await;
     assert!(store.load().await.unwrap().certificates.is_empty());
+}
+
+#[tokio::test]
+async fn a_renewal_that_somebody_asks_for_is_the_next_step_at_once_unless_everything_is_held_back() {
+    let bed = Bed::new();
+    let store = bed.store();
+    store.save(Item::Certificate(id("a.example.com"), record("a.example.com", 1).into())).await.unwrap();
+    bed.hold.own(&[("a.example.com", "team-a")]);
+    let mut driver = bed.driver(&store).await;
+    driver.settle().await;
+    bed.hold.request_renewals([("a.example.com".into(), Time(START + 60))].into());
+    driver.take_renewals();
+    assert_eq!(bed.hold.listing().certificates[0].next, (Step::Renew, Time(START + 60)));
+    bed.time.store(START + 60, Ordering::Relaxed);
+    driver.settle().await;
+    let listing = bed.hold.listing();
+    // Nobody listens there, and the order is under way.
+    assert_eq!(listing.certificates[0].next.0, Step::GoOn);
+    drop(driver);
+    let held_back = Settings { held_back: true, ..settings() };
+    let time = bed.time.clone();
+    let driver = Driver::load(held_back, store.clone(), bed.hold.clone()).await.unwrap();
+    let mut driver = driver.with_clock(Arc::new(move || Time(time.load(Ordering::Relaxed))));
+    bed.time.store(START + 89 * 86_400, Ordering::Relaxed);
+    let before = store.load().await.unwrap().orders;
+    assert!(driver.work().await > Time(START + 89 * 86_400));
+    assert_eq!(store.load().await.unwrap().orders, before, "no step is taken");
+    assert!(bed.hold.issue("a.example.com").is_some());
 }
