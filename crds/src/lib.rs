@@ -37,8 +37,8 @@ pub use limits::{
 };
 pub use manifest::{manifests, yaml};
 pub use tier::{
-    LINK_SECRET, LinkTrust, Role, TierAcme, TierConfig, TierConfigSpec, TierListener, TierProtocol, TierStore,
-    TierTenant, outer_identity, tenant_identity,
+    LINK_SECRET, LinkTrust, OuterListener, Role, TierAcme, TierConfig, TierConfigSpec, TierListener, TierProtocol,
+    TierStore, TierTenant, outer_identity, tenant_identity,
 };
 pub use topology::{IngressTopology, IngressTopologySpec};
 pub use tracing::{AlwaysTraced, Percent, TenantTracing, TracePropagation, Tracing};

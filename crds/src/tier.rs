@@ -39,6 +39,8 @@ use crate::tracing::{TenantTracing, Tracing};
         .message("only an outer tier has a list of tenants"),
     validation = Rule::new("self.role == 'Outer' || !has(self.acme)")
         .message("only an outer tier orders certificates"),
+    validation = Rule::new("self.role == 'Inner' || !has(self.outerListeners)")
+        .message("only an inner tier is told of the outer tier's listeners"),
     validation = Rule::new("self.listeners.all(l, (l.protocol == 'Link') == (self.role == 'Inner'))")
         .message("an inner tier listens for the link and for nothing else"),
     validation = Rule::new("self.role != 'Inner' || (has(self.link) && has(self.link.peer))")
@@ -71,6 +73,11 @@ pub struct TierConfigSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub hostnames: Vec<Hostname>,
+    /// The outer tier's listeners for HTTP, which routes name in their `parentRefs`. Absent where they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub outer_listeners: Option<Vec<OuterListener>>,
     /// The tenants behind an outer tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -138,6 +145,20 @@ pub struct TierListener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40))]
     pub tenant: Option<String>,
+}
+
+/// A listener of the outer tier, as routes of an inner tier name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OuterListener {
+    /// Its name, for `sectionName`.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// The port that clients use, for `port`.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// Whether it serves routes; a listener that redirects to https does not.
+    #[serde(default = "yes")]
+    pub serves: bool,
 }
 
 /// The protocol of a tier's port.

@@ -12,7 +12,7 @@ mod field;
 mod put;
 mod writer;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub use field::{Field, FieldSet};
 pub use writer::{Counts, Sink, Writer};
 
 use clock::Clock;
+use field::Rendered;
 use writer::Batch;
 
 #[cfg(test)]
@@ -95,10 +96,8 @@ pub struct Entry<'a> {
     pub trace_id: Option<&'a [u8]>,
     /// The client's address as this tier knows it.
     pub client: Option<IpAddr>,
-    /// The tenant whose host it was.
-    pub tenant: Option<&'a str>,
-    /// The route that matched, `Kind/namespace/name`.
-    pub route: Option<&'a str>,
+    /// The tenant and the route that matched.
+    pub whose: &'a Whose,
     /// `http` or `https`.
     pub scheme: &'a str,
     /// Status of the answer.
@@ -123,6 +122,29 @@ pub struct Entry<'a> {
     pub upstream_address: Option<SocketAddr>,
     /// How often it was sent.
     pub attempts: u8,
+}
+
+/// A tenant and one of its routes, and what the lines of one log say of them: rendered for the first of them.
+#[derive(Debug, Default)]
+pub struct Whose {
+    tenant: Arc<str>,
+    route: Arc<str>,
+    text: OnceCell<Box<[u8]>>,
+}
+
+impl Whose {
+    /// A route, as `Kind/namespace/name`, of a tenant; what is not known is empty.
+    pub fn new(tenant: Arc<str>, route: Arc<str>) -> Self {
+        Self { tenant, route, text: OnceCell::new() }
+    }
+
+    fn text(&self, options: &Options) -> &[u8] {
+        self.text.get_or_init(|| {
+            let mut text = Vec::new();
+            field::whose(&mut text, (&self.tenant, &self.route), options);
+            text.into_boxed_slice()
+        })
+    }
 }
 
 /// What a request's own head has to say in its line, rendered. Empty for one whose head could not be read.
@@ -176,10 +198,13 @@ impl AccessLog {
     /// Adds the line of one request.
     pub fn write(&self, draft: Draft, entry: &Entry<'_>) {
         let state = &mut *self.state.borrow_mut();
-        let stamp = state.clock.stamp(entry.began, entry.duration);
+        let stamp = state.clock.stamp(entry.began);
         let Draft { mut text, second } = draft;
         match self.options.format {
-            Format::Json => field::json(&mut state.buffer, &text, entry, &self.options, stamp),
+            Format::Json => {
+                let rendered = Rendered { request: &text, whose: entry.whose.text(&self.options) };
+                field::json(&mut state.buffer, rendered, entry, &self.options, stamp);
+            }
             Format::Clf => field::clf(&mut state.buffer, text.split_at(second), entry, &self.options, stamp),
         }
         text.clear();

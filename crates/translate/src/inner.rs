@@ -14,7 +14,7 @@ use crate::diagnostics::{Code, Sink, Subject};
 use crate::gateway::Served;
 use crate::hosts;
 use crate::objects::{Key, Objects};
-use crate::parents::{Admission, Front, Grant, Parent, ParentListener};
+use crate::parents::{Admission, Grant, Parent, ParentListener};
 use crate::tiers::{Tier, Tiers};
 use crate::topology::LINK;
 
@@ -70,21 +70,7 @@ fn grant(tenant: &str, tier: &Tier, tiers: &Tiers) -> Grant {
         namespaces: tier.config.namespaces.iter().cloned().collect::<BTreeSet<_>>(),
         hosts: tier.config.hostnames.iter().map(hosts::pattern).collect(),
         others,
-        fronts: tiers.find(Role::Outer, None).map(fronts),
+        fronts: tier.config.outer_listeners.clone(),
         routes: tier.config.routes,
     }
-}
-
-/// The listeners that clients see.
-fn fronts(outer: &Tier) -> Vec<Front> {
-    let config = &outer.config;
-    let https = config.listeners.iter().any(|listener| listener.protocol == TierProtocol::Https);
-    let http = |protocol| matches!(protocol, TierProtocol::Http | TierProtocol::Https);
-    let listeners = config.listeners.iter().filter(|listener| http(listener.protocol));
-    let front = |listener: &bailey_crds::TierListener| Front {
-        name: listener.name.clone(),
-        port: listener.port,
-        serves: listener.protocol == TierProtocol::Https || !(config.https_redirect && https),
-    };
-    listeners.map(front).collect()
 }

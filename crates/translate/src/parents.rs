@@ -8,8 +8,8 @@ mod grant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bailey_crds::IngressTopology;
 use bailey_crds::gateway::{Gateway, ParentReference};
+use bailey_crds::{IngressTopology, OuterListener};
 use bailey_routing::ir::{Attachment, HostPattern, RouteKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -18,7 +18,7 @@ use crate::hosts;
 use crate::objects::{Key, Kind, Objects};
 use crate::selectors::{namespace_labels, selects};
 
-pub(crate) use grant::{Front, Grant};
+pub(crate) use grant::Grant;
 
 /// A Gateway as routes see it.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ impl Parent {
     /// The problem of a parentRef that would narrow a route to some of the outer tier's listeners.
     fn narrowed(&self, wanted: &ParentReference, index: usize, subject: &Subject) -> Option<Diagnostic> {
         let fronts = self.grant.as_ref()?.fronts.as_ref()?;
-        let selects = |front: &Front| is_selected(wanted, &front.name, front.port);
+        let selects = |front: &OuterListener| is_selected(wanted, &front.name, front.port);
         let served = fronts.iter().filter(|front| front.serves && !selects(front));
         let served: Vec<_> = served.map(|front| front.name.as_str()).collect();
         if served.is_empty() || !fronts.iter().any(selects) {

@@ -10,8 +10,8 @@ mod tenants;
 
 use bailey_crds::topology::{Listener, Outer, Protocol, Tenant};
 use bailey_crds::{
-    HostnameBinding, HostnameBindingSpec, IngressTopology, LINK_SECRET, LinkTrust, NameReference, Role, TierAcme,
-    TierConfig, TierConfigSpec, TierListener, TierProtocol, TierStore, TierTenant, Tracing, outer_identity,
+    HostnameBinding, HostnameBindingSpec, IngressTopology, LINK_SECRET, LinkTrust, NameReference, OuterListener, Role,
+    TierAcme, TierConfig, TierConfigSpec, TierListener, TierProtocol, TierStore, TierTenant, Tracing, outer_identity,
     tenant_identity,
 };
 use kube::ResourceExt;
@@ -87,6 +87,7 @@ fn inner_tier(topology: &IngressTopology, name: &str, settled: &Settled<'_>) -> 
         }],
         namespaces: settled.namespaces.clone(),
         hostnames: settled.hostnames.clone(),
+        outer_listeners: Some(outer_listeners(topology)),
         forwarded: topology.spec.inner.forwarded,
         routes: settled.tenant.limits.and_then(|limits| limits.routes),
         limits: topology.spec.inner.limits.unwrap_or_default(),
@@ -108,6 +109,7 @@ fn tier(topology: &IngressTopology, role: Role, name: &str, identity: String) ->
         link: Some(LinkTrust { identity, peer: None, secret_ref }),
         namespaces: Vec::new(),
         hostnames: Vec::new(),
+        outer_listeners: None,
         tenants: Vec::new(),
         certificates: Vec::new(),
         acme: None,
@@ -128,6 +130,21 @@ fn tracing_of(topology: &IngressTopology, tenant: &Tenant) -> Option<Tracing> {
         tracing.sampling = own.sampling;
     }
     Some(tracing)
+}
+
+/// The listeners that clients see and routes can name.
+fn outer_listeners(topology: &IngressTopology) -> Vec<OuterListener> {
+    let spec = &topology.spec;
+    let https = spec.outer.listeners.iter().any(|listener| listener.protocol == Protocol::Https);
+    let one = |listener: &Listener| {
+        let serves = match listener.protocol {
+            Protocol::Https => true,
+            Protocol::Http => !(spec.https_redirect && https),
+            Protocol::Tls | Protocol::Tcp | Protocol::Udp => return None,
+        };
+        Some(OuterListener { name: listener.name.clone(), port: listener.port, serves })
+    };
+    spec.outer.listeners.iter().filter_map(one).collect()
 }
 
 fn tier_listener(listener: &Listener) -> TierListener {

@@ -34,6 +34,11 @@ macro_rules! fields {
             const fn key(self) -> &'static [u8] {
                 match self { $(Self::$variant => concat!(",\"", $name, "\":").as_bytes(),)* }
             }
+
+            /// The name before a text, with the quote that begins it.
+            const fn key_of_text(self) -> &'static [u8] {
+                match self { $(Self::$variant => concat!(",\"", $name, "\":\"").as_bytes(),)* }
+            }
         }
     };
 }
@@ -98,57 +103,110 @@ impl FromIterator<Field> for FieldSet {
 
 const MARK: &[u8] = b"***";
 
-/// A JSON line while it is made. Its functions take the field as a constant, so that a name costs a few instructions.
-struct Line<'a> {
+/// A JSON line while it is made. Its functions take the field as a constant, so that a name costs a few instructions. `ALL`: nothing is left
+/// out and nothing blanked, which is mostly so and then asked once a line.
+struct Line<'a, const ALL: bool> {
     out: &'a mut Vec<u8>,
     options: &'a Options,
 }
 
-impl Line<'_> {
-    /// A field with its value, unless it is left out.
-    #[inline]
-    fn field(&mut self, field: Field, put: impl FnOnce(&mut Vec<u8>)) {
-        if self.options.drop.contains(field) {
-            return;
+impl<const ALL: bool> Line<'_, ALL> {
+    /// Whether the field's value is to be put; what stands there if it is not, is there when this returns.
+    #[inline(always)]
+    fn shows(&mut self, field: Field) -> bool {
+        if ALL {
+            return true;
         }
-        self.out.extend_from_slice(field.key());
+        if self.options.drop.contains(field) {
+            return false;
+        }
         if self.options.redact.contains(field) {
-            put::quoted(self.out, MARK);
-        } else {
+            self.out.extend_from_slice(field.key_of_text());
+            self.out.extend_from_slice(MARK);
+            self.out.push(b'"');
+            return false;
+        }
+        true
+    }
+
+    /// A field whose value stands in quotes.
+    #[inline(always)]
+    fn text(&mut self, field: Field, put: impl FnOnce(&mut Vec<u8>)) {
+        if self.shows(field) {
+            self.out.extend_from_slice(field.key_of_text());
             put(self.out);
+            self.out.push(b'"');
         }
     }
 
-    /// A field that is not there without a value.
-    #[inline]
+    /// A field whose value needs no escapes.
+    #[inline(always)]
+    fn plain(&mut self, field: Field, value: &[u8]) {
+        self.text(field, |out| out.extend_from_slice(value));
+    }
+
+    /// A field that is not there without a value, in quotes.
+    #[inline(always)]
     fn some<T>(&mut self, field: Field, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
         if let Some(value) = value {
-            self.field(field, |out| put(out, value));
+            self.text(field, |out| put(out, value));
         }
+    }
+
+    /// A field whose value is a number.
+    #[inline(always)]
+    fn number(&mut self, field: Field, value: impl itoa::Integer) {
+        if self.shows(field) {
+            self.out.extend_from_slice(field.key());
+            put::number(self.out, value);
+        }
+    }
+
+    /// A field that is not there without a number.
+    #[inline(always)]
+    fn some_number(&mut self, field: Field, value: Option<impl itoa::Integer>) {
+        if let Some(value) = value {
+            self.number(field, value);
+        }
+    }
+}
+
+impl Options {
+    /// Whether every field is there with its value.
+    fn shows_all(&self) -> bool {
+        self.drop == FieldSet::default() && self.redact == FieldSet::default()
     }
 }
 
 /// Appends what a JSON line has from the request itself, each field after a comma.
 pub(super) fn request(out: &mut Vec<u8>, head: &RequestHead, options: &Options) {
-    let mut line = Line { out, options };
-    // A token (RFC 9110 section 5.6.2) has nothing to escape.
-    line.field(Field::Method, |out| put::quoted(out, head.method.as_str().as_bytes()));
-    line.field(Field::Host, |out| escaped(out, head.host()));
-    line.field(Field::Target, |out| target(out, head.target.as_bytes()));
-    line.field(Field::Protocol, |out| put::quoted(out, protocol(head.version)));
-    line.some(Field::UserAgent, head.fields.get(b"user-agent"), escaped);
-    line.some(Field::Referer, head.fields.get(b"referer"), target);
+    if options.shows_all() {
+        said(&mut Line::<true> { out, options }, head);
+    } else {
+        said(&mut Line::<false> { out, options }, head);
+    }
     for header in &*options.headers {
         let Some(value) = head.fields.get(header.name.as_bytes()) else { continue };
         out.extend_from_slice(b",\"header.");
         out.extend_from_slice(header.name.as_bytes());
-        out.extend_from_slice(b"\":");
+        out.extend_from_slice(b"\":\"");
         if header.redact {
-            put::quoted(out, MARK);
+            out.extend_from_slice(MARK);
         } else {
             escaped(out, value);
         }
+        out.push(b'"');
     }
+}
+
+fn said<const ALL: bool>(line: &mut Line<'_, ALL>, head: &RequestHead) {
+    // A token (RFC 9110 section 5.6.2) has nothing to escape.
+    line.plain(Field::Method, head.method.as_str().as_bytes());
+    line.text(Field::Host, |out| escaped(out, head.host()));
+    line.text(Field::Target, |out| target(out, head.target.as_bytes()));
+    line.plain(Field::Protocol, protocol(head.version));
+    line.some(Field::UserAgent, head.fields.get(b"user-agent"), escaped);
+    line.some(Field::Referer, head.fields.get(b"referer"), target);
 }
 
 fn protocol(version: Version) -> &'static [u8] {
@@ -159,12 +217,29 @@ fn protocol(version: Version) -> &'static [u8] {
     }
 }
 
-/// Appends a JSON line; `request` is what [`request`] has made. Fields without a value are left out.
-pub(super) fn json(out: &mut Vec<u8>, request: &[u8], entry: &Entry<'_>, options: &Options, stamp: &[u8]) {
+/// Appends what a JSON line has from the route, each field after a comma.
+pub(super) fn whose(out: &mut Vec<u8>, (tenant, route): (&str, &str), options: &Options) {
+    let mut line = Line::<false> { out, options };
+    for (field, value) in [(Field::Tenant, tenant), (Field::Route, route)] {
+        line.some(field, Some(value.as_bytes()).filter(|value| !value.is_empty()), escaped);
+    }
+}
+
+/// What [`request`] and [`whose`] have made.
+#[derive(Clone, Copy)]
+pub(super) struct Rendered<'a> {
+    pub(super) request: &'a [u8],
+    pub(super) whose: &'a [u8],
+}
+
+/// Appends a JSON line. Fields without a value are left out.
+pub(super) fn json(out: &mut Vec<u8>, rendered: Rendered<'_>, entry: &Entry<'_>, options: &Options, stamp: &[u8]) {
     let start = out.len();
-    known(&mut Line { out, options }, entry, stamp);
-    out.extend_from_slice(request);
-    came_of_it(&mut Line { out, options }, entry);
+    if options.shows_all() {
+        whole(&mut Line::<true> { out, options }, rendered, entry, stamp);
+    } else {
+        whole(&mut Line::<false> { out, options }, rendered, entry, stamp);
+    }
     // The comma before the first field is where the object begins.
     if out.len() == start {
         out.push(b'{');
@@ -174,51 +249,34 @@ pub(super) fn json(out: &mut Vec<u8>, request: &[u8], entry: &Entry<'_>, options
     out.extend_from_slice(b"}\n");
 }
 
-/// What is known of the connection and the route.
-fn known(line: &mut Line<'_>, entry: &Entry<'_>, stamp: &[u8]) {
-    line.field(Field::Time, |out| put::quoted(out, stamp));
-    line.field(Field::Tier, |out| put::quoted(out, entry.tier.as_bytes()));
-    line.some(Field::RequestId, entry.request_id, put::quoted);
-    line.some(Field::TraceId, entry.trace_id, put::quoted);
-    line.some(Field::Client, entry.client, |out, client| {
-        out.push(b'"');
-        put::address(out, client);
-        out.push(b'"');
-    });
-    line.some(Field::Tenant, entry.tenant.map(str::as_bytes), escaped);
-    line.some(Field::Route, entry.route.map(str::as_bytes), escaped);
-    line.field(Field::Scheme, |out| put::quoted(out, entry.scheme.as_bytes()));
-}
-
-/// What came of the request.
-fn came_of_it(line: &mut Line<'_>, entry: &Entry<'_>) {
-    line.field(Field::Status, |out| put::number(out, entry.status));
+fn whole<const ALL: bool>(line: &mut Line<'_, ALL>, rendered: Rendered<'_>, entry: &Entry<'_>, stamp: &[u8]) {
+    line.plain(Field::Time, stamp);
+    line.plain(Field::Tier, entry.tier.as_bytes());
+    line.some(Field::RequestId, entry.request_id, |out, id| out.extend_from_slice(id));
+    line.some(Field::TraceId, entry.trace_id, |out, id| out.extend_from_slice(id));
+    line.some(Field::Client, entry.client, put::address);
+    line.out.extend_from_slice(rendered.whose);
+    line.plain(Field::Scheme, entry.scheme.as_bytes());
+    line.out.extend_from_slice(rendered.request);
+    line.number(Field::Status, entry.status);
     line.some(Field::Error, entry.error.map(str::as_bytes), escaped);
     line.some(Field::Reason, entry.reason.map(str::as_bytes), escaped);
-    line.field(Field::BytesIn, |out| put::number(out, entry.bytes_in));
-    line.field(Field::BytesOut, |out| put::number(out, entry.bytes_out));
-    line.field(Field::Duration, |out| put::number(out, entry.duration.as_micros() as u64));
-    line.some(Field::Upstream, entry.upstream, |out, took| put::number(out, took.as_micros() as u64));
-    line.some(Field::Inner, entry.inner_us, put::number);
-    line.some(Field::Application, entry.application_us, put::number);
-    line.some(Field::UpstreamAddress, entry.upstream_address, |out, address| {
-        out.push(b'"');
-        put::socket(out, address);
-        out.push(b'"');
-    });
-    line.some(Field::Attempts, Some(entry.attempts).filter(|made| *made > 0), put::number);
+    line.number(Field::BytesIn, entry.bytes_in);
+    line.number(Field::BytesOut, entry.bytes_out);
+    line.number(Field::Duration, entry.duration.as_micros() as u64);
+    line.some_number(Field::Upstream, entry.upstream.map(|took| took.as_micros() as u64));
+    line.some_number(Field::Inner, entry.inner_us);
+    line.some_number(Field::Application, entry.application_us);
+    line.some(Field::UpstreamAddress, entry.upstream_address, put::socket);
+    line.some_number(Field::Attempts, Some(entry.attempts).filter(|made| *made > 0));
 }
 
 fn escaped(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
     escape::text(out, text, Quoting::Json);
-    out.push(b'"');
 }
 
 fn target(out: &mut Vec<u8>, target: &[u8]) {
-    out.push(b'"');
     escape::target(out, target, Quoting::Json);
-    out.push(b'"');
 }
 
 /// Appends what a line of the Combined Log Format has from the request; returns where its second part begins.

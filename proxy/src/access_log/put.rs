@@ -8,13 +8,6 @@ pub(super) fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends text in quotes that needs no escapes.
-pub(super) fn quoted(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    out.extend_from_slice(text);
-    out.push(b'"');
-}
-
 /// Appends an address.
 pub(super) fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {

@@ -187,16 +187,20 @@ fn forwarded_value(origin: &Origin<'_>) -> String {
 
 /// A request id as applications know it: a UUID's text.
 pub fn id_text(id: &[u8; 16]) -> [u8; 36] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [b'-'; 36];
-    let mut at = 0;
-    for (index, byte) in id.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            at += 1;
+    /// Both digits of each byte.
+    const DIGITS: [[u8; 2]; 256] = {
+        let (hex, mut all, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
+        while byte < 256 {
+            all[byte] = [hex[byte >> 4], hex[byte & 15]];
+            byte += 1;
         }
-        text[at] = HEX[usize::from(byte >> 4)];
-        text[at + 1] = HEX[usize::from(byte & 15)];
-        at += 2;
+        all
+    };
+    /// Where each byte stands.
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let mut text = [b'-'; 36];
+    for (place, byte) in PLACES.into_iter().zip(id) {
+        text[place..place + 2].copy_from_slice(&DIGITS[usize::from(*byte)]);
     }
     text
 }

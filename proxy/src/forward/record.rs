@@ -17,7 +17,7 @@ use super::arrival::Incoming;
 use super::ids::Ids;
 use super::trace::{Told, Tracked};
 use super::{Forwarder, Sender, Serving, headers};
-use crate::access_log::{AccessLog, Draft, Entry, Options, Sink};
+use crate::access_log::{AccessLog, Draft, Entry, Options, Sink, Whose};
 use crate::error::{ProxyError, Side};
 use crate::exchange::Moved;
 use crate::metrics::{Counter, Done, Hop, Meter, route_label};
@@ -38,9 +38,21 @@ pub struct LogFile {
 /// snapshot, or what is kept here, keeps it alive, so that it is not given to another.
 #[derive(Default)]
 pub(super) struct Meters {
-    routes: Known<Meter>,
+    routes: Known<Met>,
     upstreams: Known<Hop, 2>,
-    none: RefCell<Option<Rc<Meter>>>,
+    none: RefCell<Option<Rc<Met>>>,
+}
+
+/// A route that was met.
+pub(super) struct Met {
+    meter: Rc<Meter>,
+    whose: Whose,
+}
+
+impl Met {
+    fn new(tenant: Arc<str>, route: Arc<str>) -> Rc<Self> {
+        Rc::new(Self { meter: Meter::new(tenant.clone(), route.clone()), whose: Whose::new(tenant, route) })
+    }
 }
 
 /// Things that belong to `N` parts of a snapshot, by the addresses of the parts.
@@ -64,7 +76,7 @@ pub(super) struct Record {
     inner: Option<Times>,
     moved: Moved,
     error: Option<ProxyError>,
-    meter: Option<Rc<Meter>>,
+    met: Option<Rc<Met>>,
     endpoint: Option<SocketAddr>,
     /// Its part in a trace, if the tier traces.
     trace: Option<Tracked>,
@@ -94,7 +106,7 @@ impl Record {
             inner: None,
             moved: Moved::default(),
             error: None,
-            meter: None,
+            met: None,
             endpoint: None,
             trace: None,
             logged: serving.log.as_ref().map(logged),
@@ -133,7 +145,7 @@ impl Record {
     }
 
     pub(super) fn matched(&mut self, serving: &Serving, matched: &Matched<'_>) {
-        self.meter = Some(serving.meters.of(matched.route()));
+        self.met = Some(serving.meters.of(matched.route()));
         if let Some(trace) = &mut self.trace {
             trace.matched(matched);
         }
@@ -185,7 +197,7 @@ impl Record {
 
     /// It is to be sent there.
     pub(super) fn goes_to(&mut self, serving: &Serving, upstream: &Arc<Upstream>) {
-        self.hop = self.meter.as_ref().map(|meter| serving.meters.hop(upstream, meter));
+        self.hop = self.met.as_ref().map(|met| serving.meters.hop(upstream, &met.meter));
     }
 
     /// It is handed to a connection.
@@ -254,7 +266,8 @@ impl Record {
         let now = Instant::now();
         let took = now - self.began;
         self.count_attempt(self.moved.status, now, &by.counter);
-        let meter = self.meter.unwrap_or_else(|| serving.meters.none());
+        let met = self.met.unwrap_or_else(|| serving.meters.none());
+        let meter = &met.meter;
         // A client that left before there was a status is counted as what it would have been logged.
         let unsent = self.error.map_or(0, |error| answer(error.fate).status);
         let status = if self.moved.status == 0 { unsent } else { self.moved.status };
@@ -264,15 +277,15 @@ impl Record {
         match trace {
             Some((trace, true)) => {
                 let trace = u128::from_be_bytes(trace.to_bytes());
-                by.counter.sampled(&meter, &done, trace, SystemTime::now());
+                by.counter.sampled(meter, &done, trace, SystemTime::now());
             }
-            Some((_, false)) | None => by.counter.request(&meter, &done),
+            Some((_, false)) | None => by.counter.request(meter, &done),
         }
         if let (Some(trace), Some(tracing)) = (self.trace, &serving.snapshot.settings.tracing) {
             trace.finish(tracing, &by.tracer, End { status, error: self.error, took });
         }
         if let Some(error) = self.error {
-            tell(error, by.identity.tier, &meter);
+            tell(error, by.identity.tier, meter);
         }
         let (Some(log), Some(logged)) = (&serving.log, self.logged) else { return };
         let trace = trace.map(|(trace, _)| trace.to_hex());
@@ -284,8 +297,7 @@ impl Record {
             request_id: id.as_ref().map(|id| &id[..]),
             trace_id: trace.as_ref().map(|trace| &trace[..]),
             client: logged.client,
-            tenant: Some(meter.tenant()).filter(|tenant| !tenant.is_empty()),
-            route: Some(&**meter.route()).filter(|route| !route.is_empty()),
+            whose: &met.whose,
             scheme: if logged.https { "https" } else { "http" },
             status,
             error: answer.map(|answer| answer.error_type).filter(|error| !error.is_empty()),
@@ -329,9 +341,9 @@ impl<T, const N: usize> Known<T, N> {
 }
 
 impl Meters {
-    fn of(&self, route: &Arc<Route>) -> Rc<Meter> {
+    fn of(&self, route: &Arc<Route>) -> Rc<Met> {
         self.routes.of([Arc::as_ptr(route).addr()], || {
-            Meter::new(route.tenant.clone().unwrap_or_default(), route_label(&route.id))
+            Met::new(route.tenant.clone().unwrap_or_default(), route_label(&route.id))
         })
     }
 
@@ -342,8 +354,8 @@ impl Meters {
         self.upstreams.of(parts, || Hop::new(upstream.id.key(), meter.route()))
     }
 
-    fn none(&self) -> Rc<Meter> {
-        self.none.borrow_mut().get_or_insert_with(|| Meter::new(Arc::default(), Arc::default())).clone()
+    fn none(&self) -> Rc<Met> {
+        self.none.borrow_mut().get_or_insert_with(|| Met::new(Arc::default(), Arc::default())).clone()
     }
 }
 

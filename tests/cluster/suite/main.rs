@@ -63,6 +63,7 @@ const TESTS: &[(&str, fn())] = tests![
     install::a_cluster_wide_load_balancer_is_said_to_lose_the_address,
     tenancy::an_inner_tier_lets_in_its_own_outer_tier_alone,
     routes::a_new_route_is_404_then_200_and_404_when_it_is_gone,
+    routes::a_route_for_a_listener_that_is_not_there_is_refused_and_not_served,
     routes::changes_of_routes_lose_no_request,
     routes::rolls_lose_no_request,
     routes::scaling_loses_no_request,

@@ -49,6 +49,32 @@ pub(crate) fn a_new_route_is_404_then_200_and_404_when_it_is_gone() {
     });
 }
 
+pub(crate) fn a_route_for_a_listener_that_is_not_there_is_refused_and_not_served() {
+    bed().run(async |cluster| {
+        let site = Site::up(cluster.clone()).await;
+        own(&cluster).await;
+        let [wrong, right] = [("wrong", "htps"), ("right", "https")].map(|(name, listener)| {
+            let mut route = route(TOPOLOGY, "team-a", name, HOST, &format!("/{name}"), "shop");
+            route["spec"]["parentRefs"][0]["sectionName"] = listener.into();
+            route
+        });
+        cluster.apply_one(&wrong).await.unwrap();
+        cluster.apply_one(&right).await.unwrap();
+        // The later one is served, so the proxy knows the earlier one too.
+        site.ask(HOST, "/right").answers(200).await;
+        site.ask(HOST, "/wrong").answers(404).await;
+        until("the status of the route names the listener", async || {
+            let status = cluster.get(&wrong).await?["status"]["parents"][0]["conditions"].clone();
+            let accepted = status.as_array()?.iter().find(|one| one["type"] == "Accepted")?.clone();
+            let told = accepted["reason"] == "NoMatchingParent" && accepted["message"].as_str()?.contains("htps");
+            told.then_some(())
+        })
+        .await;
+        cluster.delete(&wrong).await;
+        cluster.delete(&right).await;
+    });
+}
+
 pub(crate) fn changes_of_routes_lose_no_request() {
     bed().run(async |cluster| {
         let site = Site::up(cluster.clone()).await;

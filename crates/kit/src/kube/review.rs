@@ -26,8 +26,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Questions at once.
 const AT_ONCE: usize = 4;
-/// The namespace whose rules stand for those of the whole cluster: they hold there too.
-const ANYWHERE: &str = "default";
+/// Stands for the whole cluster, whose rules hold everywhere: no namespace has such a name, so no `RoleBinding` adds to them.
+const ANYWHERE: &str = "no.namespace";
 
 /// A permission that is needed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bailey_crds::OuterListener;
 use bailey_routing::ir::HostPattern;
 
 use super::list;
@@ -17,18 +18,9 @@ pub(crate) struct Grant {
     /// Hosts of the topology's other tenants, as far as they are known here, with their owner.
     pub(crate) others: Vec<(HostPattern, String)>,
     /// The listeners of the outer tier, which parentRefs name; `None` where they are not known.
-    pub(crate) fronts: Option<Vec<Front>>,
+    pub(crate) fronts: Option<Vec<OuterListener>>,
     /// The most routes the tenant may have.
     pub(crate) routes: Option<u32>,
-}
-
-/// A listener of the outer tier as routes name it.
-#[derive(Debug)]
-pub(crate) struct Front {
-    pub(crate) name: String,
-    pub(crate) port: u16,
-    /// Whether requests come through; a listener that redirects to https lets none.
-    pub(crate) serves: bool,
 }
 
 impl Grant {
