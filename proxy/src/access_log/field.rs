@@ -112,7 +112,7 @@ struct Line<'a, const ALL: bool> {
 
 impl<const ALL: bool> Line<'_, ALL> {
     /// Whether the field's value is to be put; what stands there if it is not, is there when this returns.
-    #[inline(always)]
+    #[inline]
     fn shows(&mut self, field: Field) -> bool {
         if ALL {
             return true;
@@ -130,7 +130,7 @@ impl<const ALL: bool> Line<'_, ALL> {
     }
 
     /// A field whose value stands in quotes.
-    #[inline(always)]
+    #[inline]
     fn text(&mut self, field: Field, put: impl FnOnce(&mut Vec<u8>)) {
         if self.shows(field) {
             self.out.extend_from_slice(field.key_of_text());
@@ -140,13 +140,13 @@ impl<const ALL: bool> Line<'_, ALL> {
     }
 
     /// A field whose value needs no escapes.
-    #[inline(always)]
+    #[inline]
     fn plain(&mut self, field: Field, value: &[u8]) {
         self.text(field, |out| out.extend_from_slice(value));
     }
 
     /// A field that is not there without a value, in quotes.
-    #[inline(always)]
+    #[inline]
     fn some<T>(&mut self, field: Field, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
         if let Some(value) = value {
             self.text(field, |out| put(out, value));
@@ -154,7 +154,7 @@ impl<const ALL: bool> Line<'_, ALL> {
     }
 
     /// A field whose value is a number.
-    #[inline(always)]
+    #[inline]
     fn number(&mut self, field: Field, value: impl itoa::Integer) {
         if self.shows(field) {
             self.out.extend_from_slice(field.key());
@@ -163,7 +163,7 @@ impl<const ALL: bool> Line<'_, ALL> {
     }
 
     /// A field that is not there without a number.
-    #[inline(always)]
+    #[inline]
     fn some_number(&mut self, field: Field, value: Option<impl itoa::Integer>) {
         if let Some(value) = value {
             self.number(field, value);
@@ -252,8 +252,8 @@ pub(super) fn json(out: &mut Vec<u8>, rendered: Rendered<'_>, entry: &Entry<'_>,
 fn whole<const ALL: bool>(line: &mut Line<'_, ALL>, rendered: Rendered<'_>, entry: &Entry<'_>, stamp: &[u8]) {
     line.plain(Field::Time, stamp);
     line.plain(Field::Tier, entry.tier.as_bytes());
-    line.some(Field::RequestId, entry.request_id, |out, id| out.extend_from_slice(id));
-    line.some(Field::TraceId, entry.trace_id, |out, id| out.extend_from_slice(id));
+    line.some(Field::RequestId, entry.request_id, Vec::extend_from_slice);
+    line.some(Field::TraceId, entry.trace_id, Vec::extend_from_slice);
     line.some(Field::Client, entry.client, put::address);
     line.out.extend_from_slice(rendered.whose);
     line.plain(Field::Scheme, entry.scheme.as_bytes());
