@@ -79,6 +79,10 @@ pub(crate) fn value_end(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
+    // What is left is seen at once with some bytes before it again, which are none that end a value.
+    if bytes.last_chunk().is_some_and(|last| suspicious(u64::from_le_bytes(*last)) == 0) {
+        return bytes.len();
+    }
     bytes[at..].iter().position(|&b| ends_value(b)).map_or(bytes.len(), |i| at + i)
 }
 
@@ -103,4 +107,32 @@ pub(crate) const fn trim(value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_ends_where_its_first_forbidden_byte_is_wherever_that_stands() {
+        for length in 0..80 {
+            let mut value = vec![b'v'; length];
+            assert_eq!(value_end(&value), length);
+            for (at, byte) in (0..length).flat_map(|at| [b'\t', 0x80, 0xff].map(|byte| (at, byte))) {
+                value[at] = byte;
+                assert_eq!(value_end(&value), length, "{byte} at {at} of {length}");
+                value[at] = b'v';
+            }
+            for (at, byte) in (0..length).flat_map(|at| [0, b'\n', b'\r', 0x1f, 0x7f].map(|byte| (at, byte))) {
+                value[at] = byte;
+                assert_eq!(value_end(&value), at, "{byte} at {at} of {length}");
+                if at + 1 < length {
+                    value[at + 1] = b'\t';
+                    assert_eq!(value_end(&value), at, "{byte} at {at} of {length} before a tab");
+                    value[at + 1] = b'v';
+                }
+                value[at] = b'v';
+            }
+        }
+    }
 }

@@ -100,11 +100,9 @@ pub struct InvalidId {
 }
 
 /// Reads lower-case digits, exactly as many as `bytes` needs.
-pub(super) fn read_hex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
+pub(super) fn read_hex<const N: usize>(text: &[u8], bytes: &mut [u8; N]) -> Option<()> {
     let (pairs, rest) = text.as_chunks::<2>();
-    if !rest.is_empty() || pairs.len() != bytes.len() {
-        return None;
-    }
+    let pairs = <&[[u8; 2]; N]>::try_from(pairs).ok().filter(|_| rest.is_empty())?;
     let mut seen = 0;
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
         let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
@@ -115,9 +113,11 @@ pub(super) fn read_hex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
 }
 
 /// Writes two digits a byte; `text` is twice as long as `bytes`.
-pub(super) fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    for (byte, pair) in bytes.iter().zip(text.as_chunks_mut::<2>().0) {
-        *pair = PAIRS[usize::from(*byte)];
+pub(super) fn write_hex<const N: usize>(bytes: &[u8; N], text: &mut [u8]) {
+    if let Ok(pairs) = <&mut [[u8; 2]; N]>::try_from(text.as_chunks_mut::<2>().0) {
+        for (byte, pair) in bytes.iter().zip(pairs) {
+            *pair = PAIRS[usize::from(*byte)];
+        }
     }
 }
 
