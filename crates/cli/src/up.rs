@@ -104,8 +104,10 @@ async fn up(args: UpArgs) -> Result<(), UpError> {
         acme: args.acme.clone().map(|directory| LocalAuthority { directory, roots: args.acme_ca.clone() }),
         drain: DrainTimes { accept: Some(Duration::ZERO), finish: Some(Duration::from_secs(5)) },
     };
+    // Before the folder is read, or an edit in between would be missed.
+    let changes = watch::watch(&args.dir);
     let mut local = Local::start(options).await?;
-    let mut changes = watch::watch(&args.dir).map_err(failed)?;
+    let mut changes = changes.map_err(failed)?;
     say(&local);
     introduce(&local, &state.join("ca").join(ROOT_FILE));
     if let Some(address) = local.admin().filter(|_| args.open) {

@@ -10,8 +10,8 @@ use bailey_acme::record;
 use bailey_acme::renewal::Window;
 use bailey_acme::{Secret, Time};
 use instant_acme::{
-    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, Key, NewOrder, Order,
-    OrderStatus, Problem,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeStatus, ChallengeType, Error, Identifier, Key,
+    NewOrder, Order, OrderStatus, Problem,
 };
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
@@ -159,7 +159,9 @@ impl Authority {
             if let Some(dns) = &self.dns {
                 // The authority has not been told yet: nothing is counted as a failed validation.
                 dns.prove(host, proof.as_str()).await.map_err(|error| Failed::from(Failure::NotTaken(error)))?;
-                with_nonces!(challenge.set_ready())?;
+                if challenge.status == ChallengeStatus::Pending {
+                    with_nonces!(challenge.set_ready())?;
+                }
                 continue;
             }
             if !prover.put(host, &challenge.token, proof.as_str()) {
@@ -170,7 +172,10 @@ impl Authority {
                 prover.put_handshake(host, &certificate);
             }
             prover.shown().await?;
-            with_nonces!(challenge.set_ready())?;
+            // Told already, by the process before this one, perhaps: telling it again is an error to some authorities.
+            if challenge.status == ChallengeStatus::Pending {
+                with_nonces!(challenge.set_ready())?;
+            }
         }
         Ok(Event::Proved)
     }

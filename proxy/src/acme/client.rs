@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Hyper;
@@ -17,6 +17,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// The longest that a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Who asks, in every request (RFC 8555 section 6.1): authorities refuse those without.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("bailey/", env!("CARGO_PKG_VERSION")));
 /// The longest answer.
 const LONGEST: usize = 1024 * 1024;
 
@@ -51,8 +53,9 @@ impl Client {
     /// Sends a request; the whole answer.
     pub(super) fn exchange(
         &self,
-        request: Request<BodyWrapper<Bytes>>,
+        mut request: Request<BodyWrapper<Bytes>>,
     ) -> impl Future<Output = Result<(Parts, Bytes), Error>> + Send + use<> {
+        request.headers_mut().insert(header::USER_AGENT, USER_AGENT);
         let answer = self.0.request(request);
         async move {
             let whole = async {
