@@ -335,3 +335,51 @@ fn before_an_installation_the_cluster_is_looked_at() {
         &["BLY0904", "it is 1.29", "BLY0905 CustomResourceDefinition httproutes.gateway.networking.k8s.io", "BLY0910"],
     );
 }
+
+/// A cluster whose outer tier has ordered a certificate for `a.invalid` and waits for another.
+fn ordering() -> Api {
+    let mut main = topology("True");
+    let source = "ordered from https://acme.invalid/dir";
+    main["spec"]["outer"]["acme"] = json!({"directory": "https://acme.invalid/dir", "challenge": {"http01": {}}});
+    main["status"]["certificates"] = json!([
+        {"hosts": ["b.invalid"], "source": source, "nextStep": "order a certificate at 2999-01-01T00:00:00Z", "lastError": "dns: no address"},
+        {"hosts": ["a.invalid"], "source": source, "issuer": "R10", "notAfter": "2999-01-01T00:00:00Z"},
+    ]);
+    let name = "a.invalid".parse::<bailey_crds::Hostname>().unwrap().binding_name();
+    let mut api = Api::default().list(TOPOLOGIES, &[main]);
+    let binding = json!({
+        "apiVersion": "bailey.dev/v1alpha1", "kind": "HostnameBinding",
+        "metadata": {"namespace": "out", "name": name, "uid": "u", "resourceVersion": "7"},
+        "spec": {"hostname": "a.invalid", "tenant": "a", "service": {"namespace": "team-a", "name": "main-a", "port": 8443}},
+    });
+    api.answers.insert(format!("/apis/bailey.dev/v1alpha1/namespaces/out/hostnamebindings/{name}"), binding);
+    api
+}
+
+#[test]
+fn certificates_are_listed_shown_and_renewed_and_a_missing_one_is_a_no() {
+    let server = Server::start(ordering());
+    let (code, text) = server.run(&["cert", "list"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert_all(&text, &["b.invalid", "none yet", "dns: no address", "2999-01-01T00:00:00Z"]);
+    let (code, text) = server.run(&["cert", "show", "a.invalid"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_all(&text, &["issuer    R10", "source    ordered from https://acme.invalid/dir"]);
+    let (code, text) = server.run(&["cert", "show", "c.invalid"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert_all(&text, &["no outer tier has or waits for a certificate for c.invalid (did you mean"]);
+    let (code, text) = server.run(&["cert", "renew", "a.invalid", "--dry-run"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_all(
+        &text,
+        &["would order a certificate for a.invalid, from https://acme.invalid/dir by http-01", "nothing was changed"],
+    );
+    let (code, json) = server.run(&["cert", "renew", "a.invalid", "-o", "json"]);
+    assert_eq!(code, Some(0), "{json}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(json["requested"].is_string() && json["binding"].as_str().unwrap().starts_with("out/"), "{json}");
+    // Nobody has that name in the ledger.
+    let (code, text) = server.run(&["cert", "renew", "b.invalid"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert_all(&text, &["no HostnameBinding for b.invalid in namespace out"]);
+}
