@@ -1,5 +1,6 @@
-//! Pebble and the name server of its challenge test server, each a process of one test.
+//! Pebble and its name server (`tests/cluster/go/acme`), each a process of one test.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -9,9 +10,28 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::client::{config, tls};
+
+/// The zone of all names.
+pub(crate) const ZONE: &str = "test";
+/// The key of updates of the zone (RFC 8945): its name and its secret, in base64.
+pub(crate) const UPDATE_KEY: (&str, &str) = ("updates", "c2VlbiBieSBubyBvbmUgYnV0IHRoZSBuYW1lIHNlcnZlcg==");
+
+/// Its profiles, which differ by nothing but their names.
+pub(crate) const PROFILES: [&str; 2] = ["one", "other"];
+
+/// How it behaves.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ways {
+    /// The share of nonces that it refuses, in percent.
+    pub(crate) refused_nonces: u32,
+    /// It looks at proofs up to so many seconds after it was told to.
+    pub(crate) slow: u32,
+}
 
 /// An authority.
 pub(crate) struct Pebble {
@@ -21,6 +41,7 @@ pub(crate) struct Pebble {
     api: CertificateDer<'static>,
     port: u16,
     management: u16,
+    dns: String,
 }
 
 /// Ports of loopback that nobody listens on, each given once: below those that the system gives to connections, or one of these could
@@ -34,15 +55,14 @@ pub(crate) fn free_ports(count: usize) -> Vec<u16> {
 }
 
 impl Pebble {
-    /// Starts it. It looks for proofs at the first two of `ports` (http, https), and refuses this share of nonces, in
-    /// percent.
-    pub(crate) fn start(ports: &[u16], refused_nonces: u32) -> Self {
+    /// Starts it. It looks for proofs at the first two of `ports` (http, https).
+    pub(crate) fn start(ports: &[u16], ways: Ways) -> Self {
         let programs: PathBuf = std::env::var_os("BAILEY_ACME_PROGRAMS").expect("run this by `make acme`").into();
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let own = free_ports(4);
-        let (port, management, dns, dns_management) = (own[0], own[1], own[2], own[3]);
+        let own = free_ports(3);
+        let (port, management) = (own[0], own[1]);
         let at = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(at("api.pem"), certificate.pem()).unwrap();
         std::fs::write(at("api.key"), key.serialize_pem()).unwrap();
@@ -55,20 +75,24 @@ impl Pebble {
             "tlsPort": ports[1],
             "retryAfter": {"authz": 1, "order": 1},
             "keyAlgorithm": "ecdsa",
+            "profiles": PROFILES.map(|name| (name, serde_json::json!({"description": name}))).into_iter().collect::<HashMap<_, _>>(),
         }});
         std::fs::write(at("config.json"), config.to_string()).unwrap();
         let log = Arc::<Mutex<String>>::default();
-        let mut names = Command::new(programs.join("pebble-challtestsrv"));
-        let dns = format!("127.0.0.1:{dns}");
-        names.args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dnsserver", &dns, "-doh", ""]);
-        names.args(["-http01", "", "-https01", "", "-tlsalpn01", ""]);
-        names.args(["-management", &format!("127.0.0.1:{dns_management}")]);
+        let mut names = Command::new(programs.join("names"));
+        let dns = format!("127.0.0.1:{}", own[2]);
+        names.args(["-zone", ZONE, "-listen", &dns, "-self", "127.0.0.1", "-target", "127.0.0.1"]);
+        names.args(["-key", UPDATE_KEY.0]);
+        names.env("NAMES_KEY", UPDATE_KEY.1);
         let mut authority = Command::new(programs.join("pebble"));
         authority.args(["-strict", "-config", &at("config.json"), "-dnsserver", &dns]);
-        authority.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_AUTHZREUSE", "0");
-        authority.env("PEBBLE_WFE_NONCEREJECT", refused_nonces.to_string());
+        authority.env("PEBBLE_AUTHZREUSE", "0").env("PEBBLE_WFE_NONCEREJECT", ways.refused_nonces.to_string());
+        match ways.slow {
+            0 => authority.env("PEBBLE_VA_NOSLEEP", "1"),
+            slow => authority.env("PEBBLE_VA_SLEEPTIME", slow.to_string()),
+        };
         let children = vec![spawn(names, &log), spawn(authority, &log)];
-        let pebble = Self { children, log, folder, api: certificate.der().clone(), port, management };
+        let pebble = Self { children, log, folder, api: certificate.der().clone(), port, management, dns };
         pebble.wait_until_it_answers();
         pebble
     }
@@ -99,7 +123,7 @@ impl Pebble {
     pub(crate) fn root(&self) -> CertificateDer<'static> {
         let mut roots = RootCertStore::empty();
         roots.add(self.api.clone()).unwrap();
-        let mut stream = tls(roots, "localhost", self.management).unwrap();
+        let mut stream = tls(&config(roots), "localhost", self.management).unwrap();
         stream.write_all(b"GET /roots/0 HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         // Whether the server says goodbye by TLS does not matter.
@@ -107,9 +131,30 @@ impl Pebble {
         CertificateDer::from_pem_slice(&answer).unwrap()
     }
 
+    /// The address of its name server.
+    pub(crate) fn names(&self) -> &str {
+        &self.dns
+    }
+
+    /// How many texts were set for proofs, and how many were taken away again.
+    pub(crate) fn texts(&self) -> (usize, usize) {
+        let log = self.log();
+        (log.matches("text added").count(), log.matches("text removed").count())
+    }
+
     /// How many orders it has taken.
     pub(crate) fn orders(&self) -> usize {
-        self.log().lines().filter(|line| line.contains("Added order")).count()
+        self.log().matches("Added order").count()
+    }
+
+    /// How many proofs it was told to look at.
+    pub(crate) fn proofs(&self) -> usize {
+        self.log().matches("Pulled a task").count()
+    }
+
+    /// How many certificates it has signed.
+    pub(crate) fn issued(&self) -> usize {
+        self.log().matches("Issued certificate").count()
     }
 
     /// The tokens that it has looked for.
@@ -154,23 +199,4 @@ pub(crate) fn spawn(mut command: Command, log: &Arc<Mutex<String>>) -> Child {
         });
     }
     child
-}
-
-/// A connection to loopback by TLS, with the handshake done.
-pub(crate) fn tls(
-    roots: RootCertStore,
-    host: &str,
-    port: u16,
-) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).unwrap();
-    let mut session = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    while session.is_handshaking() {
-        session.complete_io(&mut stream)?;
-    }
-    Ok(StreamOwned::new(session, stream))
 }

@@ -2,11 +2,12 @@ module bailey.dev/tests/cluster/acme
 
 go 1.26
 
+require github.com/miekg/dns v1.1.62
+
 require (
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/letsencrypt/challtestsrv v1.4.2 // indirect
 	github.com/letsencrypt/pebble/v2 v2.10.1 // indirect
-	github.com/miekg/dns v1.1.62 // indirect
 	golang.org/x/mod v0.24.0 // indirect
 	golang.org/x/net v0.40.0 // indirect
 	golang.org/x/sync v0.14.0 // indirect
@@ -14,7 +15,4 @@ require (
 	golang.org/x/tools v0.33.0 // indirect
 )
 
-tool (
-	github.com/letsencrypt/pebble/v2/cmd/pebble
-	github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv
-)
+tool github.com/letsencrypt/pebble/v2/cmd/pebble
