@@ -79,17 +79,13 @@ pub const CLASSES: FixedRole =
     FixedRole { name: "bailey-class-reader", suffix: "classes", may: &[watch(GATEWAY, "gatewayclasses")] };
 
 /// An outer tier that orders certificates and keeps them in Secrets, in its own namespace, which is dedicated to it. RBAC
-/// cannot tell Secrets apart by label, so this is all of them there; none can be deleted. The Lease elects who orders.
+/// cannot tell Secrets apart by label, so this is all of them there. The Lease elects who orders.
 pub const STORE: FixedRole = FixedRole {
     name: "bailey-certificate-store",
     suffix: "store",
     may: &[
-        Access { group: "", resource: "secrets", verbs: &["get", "list", "watch", "create", "update", "patch"] },
-        Access {
-            group: "coordination.k8s.io",
-            resource: "leases",
-            verbs: &["get", "list", "watch", "create", "update", "patch"],
-        },
+        Access { group: "", resource: "secrets", verbs: &["get", "list", "watch", "create", "update", "delete"] },
+        Access { group: "coordination.k8s.io", resource: "leases", verbs: &["get", "create", "patch"] },
     ],
 };
 

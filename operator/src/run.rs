@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_kit::admin::{AdminError, AdminOptions, AdminServer};
-use bailey_kit::kube::use_provider;
+use bailey_kit::kube::{Candidate, Leadership, LeadershipError, use_provider};
 use bailey_kit::readiness::Readiness;
 use bailey_kit::signal;
 use jiff::Timestamp;
 use kube::Client;
-use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::apply::Cluster;
 use crate::args::Args;
@@ -34,11 +33,6 @@ const ROUTES_SETTLE: Duration = Duration::from_millis(200);
 const ROUTES_EVERY: Duration = Duration::from_secs(1);
 /// The same after a write that failed.
 const ROUTES_AGAIN: Duration = Duration::from_secs(5);
-/// Seconds a lease holds without being renewed, and how long before its end it is renewed.
-const LEASE_SECONDS: u64 = 15;
-const LEASE_GRACE: u64 = 5;
-/// How long giving back the lease may take.
-const RELEASE: Duration = Duration::from_secs(3);
 
 /// Why the operator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +44,8 @@ pub enum RunError {
     #[error(transparent)]
     Admin(#[from] AdminError),
     /// The lease cannot be asked for.
-    #[error("cannot take part in the choice of a leader: {0}")]
-    Lease(#[source] Box<LeaseManagerError>),
+    #[error(transparent)]
+    Lease(#[from] LeadershipError),
     /// Another replica leads now.
     #[error("the lease was lost: another replica leads now")]
     LeaseLost,
@@ -70,7 +64,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let _admin = admin(&args, &metrics, &readiness).await?;
     let mut listed = Some(readiness.task("every list is read"));
     let mut watches = observe(&client, &args.namespace, &observed);
-    let (mut leading, lease) = lease(&client, &args).await?.watch().await;
+    let mut leadership = Leadership::stand(client.clone(), &candidate(&args)).await?;
     let mut looks = Looks::new(&client, args, &observed, &metrics);
     let mut shutdown = std::pin::pin!(shutdown);
     let mut led = false;
@@ -89,8 +83,8 @@ pub async fn run(args: Args) -> Result<(), RunError> {
                 tracing::info!(signal = signal.as_str(), "ending");
                 break Ok(());
             }
-            changed = leading.changed() => {
-                let leads = changed.is_ok() && *leading.borrow_and_update();
+            changed = leadership.changed() => {
+                let Some(leads) = changed else { break Err(RunError::LeaseLost) };
                 metrics.set_leader(leads);
                 if led && !leads {
                     break Err(RunError::LeaseLost);
@@ -109,11 +103,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         }
     };
     drop(watches);
-    // The lease is given back, so that another replica need not wait for its end.
-    drop(leading);
-    if timeout(RELEASE, lease).await.is_err() {
-        tracing::warn!("the lease could not be given back; it ends by itself");
-    }
+    leadership.step_down().await;
     outcome
 }
 
@@ -131,16 +121,13 @@ async fn admin(args: &Args, metrics: &Arc<Metrics>, readiness: &Arc<Readiness>) 
 }
 
 /// The part in the choice of a leader.
-async fn lease(client: &Client, args: &Args) -> Result<LeaseManager, RunError> {
-    LeaseManagerBuilder::new(client.clone(), MANAGER)
-        .with_namespace(&args.namespace)
-        .with_identity(&args.identity)
-        .with_duration(LEASE_SECONDS)
-        .with_grace(LEASE_GRACE)
-        .with_field_manager(MANAGER)
-        .build()
-        .await
-        .map_err(|error| RunError::Lease(Box::new(error)))
+fn candidate(args: &Args) -> Candidate {
+    Candidate {
+        namespace: args.namespace.clone(),
+        lease: MANAGER.to_owned(),
+        identity: args.identity.clone(),
+        manager: MANAGER.to_owned(),
+    }
 }
 
 /// Which topology is looked at when.

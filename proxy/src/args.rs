@@ -72,6 +72,9 @@ pub struct Args {
     /// Folder that keeps the certificates an outer tier orders, and its account (with --kubernetes, where the topology keeps them on a volume).
     #[arg(long, value_name = "DIR", env = "BAILEY_CERTIFICATES", requires = "kubernetes")]
     pub certificates: Option<PathBuf>,
+    /// Name of this process among the replicas of its tier, such as its Pod's: one of them orders certificates.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub replica: Option<String>,
     /// Let backends have loopback addresses: everything runs on this machine.
     #[arg(long)]
     pub local: bool,

@@ -1,11 +1,13 @@
-//! What every program that talks to a cluster needs: watches that never end and say how they are, and the permissions that
-//! are missing, by name: those that are refused, and those that were taken away meanwhile. Knows no kind of its own.
+//! What every program that talks to a cluster needs: watches that never end and say how they are, the choice of one replica
+//! among many, and the permissions that are missing, by name: those that are refused, and those that were taken away meanwhile. Knows no kind of its own.
 
 mod denied;
+mod leadership;
 mod review;
 mod watch;
 
 pub use denied::Denied;
+pub use leadership::{Candidate, Leadership, LeadershipError};
 pub use review::{Need, ReviewError, keep_asking, lacking};
 pub use watch::{Change, Trouble, follow};
 

@@ -1,11 +1,13 @@
 //! Where certificates, their keys, the account and what was spent are kept: so that a crash at any point leaves what was
 //! there before or what was to come, and what cannot be read is set aside and never written over.
 //!
-//! [`Store`] is what a driver knows of it. [`Volume`] is a folder for one process.
+//! [`Store`] is what a driver knows of it. [`Volume`] is a folder for one process, [`Secrets`] a namespace for many, of which
+//! one at a time orders.
 
 mod contents;
 mod files;
 mod item;
+mod secrets;
 mod volume;
 
 use std::fmt;
@@ -21,6 +23,7 @@ use tokio::sync::watch;
 pub use contents::{Changes, Contents, Unread};
 pub use files::{Disk, Files};
 pub use item::{Item, Name};
+pub use secrets::Secrets;
 pub use volume::Volume;
 
 /// Keeps records. Every call comes to an end within a bounded time.
@@ -110,6 +113,14 @@ pub enum StoreError {
         /// Which.
         name: String,
     },
+    /// Somebody else's object has the name.
+    #[error(
+        "Secret {name} exists and does not belong to the certificate store of this topology: delete it, or give the outer tier a namespace of its own"
+    )]
+    Foreign {
+        /// Which.
+        name: String,
+    },
     /// The process is ending.
     #[error("the process is ending")]
     Ending,
@@ -118,6 +129,6 @@ pub enum StoreError {
 impl StoreError {
     /// What this process knows of the store does not hold any more: it has to be loaded before anything is written.
     pub fn asks_to_load(&self) -> bool {
-        matches!(self, Self::Follows | Self::Fenced { .. } | Self::Changed { .. })
+        matches!(self, Self::Fenced { .. } | Self::Changed { .. })
     }
 }

@@ -62,3 +62,45 @@ fn nothing_prints_a_proof_or_a_key() {
     let error = keys::request(&key, "a.example.com").unwrap_err().to_string();
     assert!(!error.contains(CANARY), "{error}");
 }
+
+/// What an outer tier serves, of these hosts.
+fn snapshot(hosts: &[&str], previous: &crate::snapshot::Snapshot) -> Option<crate::snapshot::Snapshot> {
+    use bailey_translate::{Object, Objects, Options, Scope};
+    use serde_json::json;
+    let mut objects = Objects::default();
+    let mut put = |value| assert!(objects.insert_any(Object::from_value(value).unwrap(), None));
+    let service = json!({"namespace": "red", "name": "edge-red", "port": 8443});
+    put(
+        json!({"apiVersion": "bailey.dev/v1alpha1", "kind": "TierConfig", "metadata": {"name": "edge-outer", "namespace": "in"},
+        "spec": {"role": "Outer", "topology": "edge", "link": {"identity": "bailey://edge/outer"},
+            "listeners": [{"name": "https", "port": 443, "protocol": "HTTPS"}],
+            "tenants": [{"name": "red", "identity": "bailey://edge/tenant/red", "service": service}]}}),
+    );
+    for host in hosts {
+        put(json!({"apiVersion": "bailey.dev/v1alpha1", "kind": "HostnameBinding",
+            "metadata": {"name": host.replace('*', "any"), "namespace": "in"},
+            "spec": {"hostname": host, "tenant": "red", "service": service}}));
+    }
+    let scope = Scope::Outer { topology: "edge".into() };
+    crate::snapshot::build(&objects, &scope, Options::default(), previous).snapshot
+}
+
+#[test]
+fn names_follow_the_snapshot_and_those_that_stay_are_not_read_again() {
+    let hold = Hold::default();
+    let first = snapshot(&["a.example.com", "*.b.example.com"], &crate::snapshot::Snapshot::default()).unwrap();
+    hold.follow(&first);
+    assert!(hold.owns("red", "a.example.com") && hold.owns("red", "*.b.example.com"));
+    let host = |names: &Names| names.owned.iter().find(|one| &*one.host == "*.b.example.com").unwrap().host.clone();
+    let before = hold.names().borrow().clone();
+    let second = snapshot(&["*.b.example.com", "c.example.com"], &first).unwrap();
+    hold.follow(&second);
+    assert!(!hold.owns("red", "a.example.com") && hold.owns("red", "c.example.com"));
+    let after = hold.names().borrow().clone();
+    assert!(std::sync::Arc::ptr_eq(&host(&before), &host(&after)), "the route is the same object");
+    // The same snapshot again tells nobody anything.
+    let mut names = hold.names();
+    names.mark_unchanged();
+    hold.follow(&second);
+    assert!(!names.has_changed().unwrap());
+}

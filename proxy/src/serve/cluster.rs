@@ -69,11 +69,15 @@ pub(super) async fn serve(
 
 /// What orders certificates, for a tier that faces clients.
 fn orders(args: &Args, client: &Client, namespace: &str, options: &mut TierOptions) -> Option<Orders> {
-    if !matches!(options.role, Role::Outer { .. }) {
-        return None;
-    }
+    let Role::Outer { topology } = &options.role else { return None };
     let hold = Arc::<Hold>::default();
-    let means = Means { client: client.clone(), namespace: namespace.to_owned(), folder: args.certificates.clone() };
+    let means = Means {
+        client: client.clone(),
+        namespace: namespace.to_owned(),
+        topology: topology.clone(),
+        replica: args.replica.clone(),
+        folder: args.certificates.clone(),
+    };
     options.issuer = Some(hold.clone());
     options.acme = Some(hold.clone());
     Some(Orders::start(means, hold))

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::acme::store::{Disk, Store, Volume};
+use crate::acme::store::{Disk, Secrets, Store, Volume};
 use crate::acme::{Asked, Hold, Ordering, OrderingError};
 
 /// How often references are read again, since they are not watched.
@@ -34,6 +34,9 @@ pub(super) struct Means {
     pub(super) client: Client,
     /// The tier's own.
     pub(super) namespace: String,
+    pub(super) topology: String,
+    /// Names this process among the replicas.
+    pub(super) replica: Option<String>,
     /// Where certificates are kept that are not kept in Secrets.
     pub(super) folder: Option<PathBuf>,
 }
@@ -254,9 +257,9 @@ impl Worker {
                 })?)
             }
             TierStore::Secrets => {
-                return Err(
-                    "certificates.store.secrets is not there in this version; use certificates.store.volume".to_owned()
-                );
+                let Means { client, namespace, topology, replica, .. } = self.means.clone();
+                let replica = replica.ok_or("the proxy needs a name among its replicas: start it with --replica")?;
+                Arc::new(Secrets::start(client, &namespace, &topology, &replica))
             }
         };
         self.store = Some((kind, store.clone()));

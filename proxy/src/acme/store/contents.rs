@@ -74,4 +74,25 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.certificates.is_empty() && self.orders.is_empty() && self.proofs.is_none()
     }
+
+    /// Takes a record in; `None`: it is gone. One that cannot be read changes nothing: what was known goes on.
+    pub(super) fn take(&mut self, name: &Name, bytes: Option<&[u8]>) -> Result<(), Unreadable> {
+        match name {
+            Name::Certificate(id) => {
+                let record = bytes.map(Certificate::decode).transpose()?.map(|(record, _)| record);
+                self.certificates.insert(id.clone(), record);
+            }
+            Name::Order(id) => {
+                let record = bytes.map(Order::decode).transpose()?.map(|(record, _)| record);
+                self.orders.insert(id.clone(), record);
+            }
+            Name::Proofs => {
+                let record = bytes.map(Proofs::decode).transpose()?.map(|(record, _)| record);
+                self.proofs = Some(Arc::new(record.unwrap_or_default()));
+            }
+            // Whoever orders is the only one that needs them, and reads them when it begins.
+            Name::Account(_) | Name::Budget => {}
+        }
+        Ok(())
+    }
 }
