@@ -53,7 +53,7 @@ h2spec: setup ## The HTTP/2 conformance suite against the outer tier's public po
 	tests/h2spec/run
 
 .PHONY: acme
-acme: setup ## Certificates by ACME from Pebble, which is built from Go modules
+acme: setup ## Certificates by ACME from Pebble, which is built from Go modules (BAILEY_ACME_NAMES=100 tries so many at one that refuses nine nonces of ten)
 	BAILEY_ACME_PROGRAMS="$$(tests/cluster/build acme)" $(CARGO) test $(TOGETHER) --test acme -- --ignored --test-threads=1
 
 .PHONY: page
