@@ -120,6 +120,24 @@ fn the_sample_for_a_cluster_is_rendered_without_a_problem() {
 }
 
 #[test]
+fn the_samples_of_certificates_are_rendered_without_a_problem() {
+    let mut samples = 0;
+    for entry in fs::read_dir(folder().join("../../../samples/certificates")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&fs::read_to_string(&path).unwrap()).unwrap();
+        let topology = documents.iter().find(|document| document["kind"] == "IngressTopology").unwrap();
+        let (valid, rendering) = rendered(&serde_json::from_value(topology.clone()).unwrap(), Objects::default());
+        let problems: Vec<String> = rendering.problems.iter().map(ToString::to_string).collect();
+        assert!(valid.diagnostics.is_empty() && problems.is_empty(), "{}: {problems:?}", path.display());
+        samples += 1;
+    }
+    assert_eq!(samples, 6);
+}
+
+#[test]
 fn a_namespace_that_is_missing_costs_only_what_would_be_in_it() {
     let (topology, namespaces) = read(&folder().join("two-tenants.yaml"));
     let (valid, mut facts) = prepare(&topology, namespaces);

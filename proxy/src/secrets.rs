@@ -1,5 +1,7 @@
 //! What of a request's target is a secret that neither log nor trace may show.
 
+use bailey_acme::challenge::HTTP_PREFIX;
+
 /// Query parameters whose values commonly are secrets, among them those that OpenTelemetry's conventions name. Compared without regard to
 /// case.
 const SECRET_PARAMETERS: [&[u8]; 24] = [
@@ -41,6 +43,12 @@ pub(crate) fn is_secret_parameter(name: &[u8]) -> bool {
     is_secret(name)
 }
 
+/// What may be shown of a path that ends in the token of an ACME challenge: all but the token. `None`: the path has none.
+pub(crate) fn before_token(path: &[u8]) -> Option<&[u8]> {
+    let prefix = HTTP_PREFIX.as_bytes();
+    (path.len() > prefix.len() && path.starts_with(prefix)).then(|| &path[..prefix.len()])
+}
+
 fn is_secret(name: &[u8]) -> bool {
     SECRET_PARAMETERS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
@@ -69,6 +77,16 @@ pub fn secret_parameters() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_of_a_challenge_is_not_shown() {
+        assert_eq!(before_token(b"/.well-known/acme-challenge/abc"), Some(HTTP_PREFIX.as_bytes()));
+        for path in
+            ["/.well-known/acme-challenge/", "/.well-known/acme-challenge", "/x/.well-known/acme-challenge/abc", "/"]
+        {
+            assert_eq!(before_token(path.as_bytes()), None, "{path}");
+        }
+    }
 
     #[test]
     fn letters_and_percent_signs_hide_no_secret() {

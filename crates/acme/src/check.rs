@@ -79,6 +79,12 @@ pub fn check(pem: &[u8], host: &str, public_key: &[u8], now: Time) -> Result<Fac
     Ok(Facts { chain, ..facts })
 }
 
+/// Who signed the last certificate of a chain in PEM, as the facts name an issuer.
+pub fn top_issuer(pem: &[u8]) -> Option<String> {
+    let blocks: Vec<Pem> = Pem::iter_from_buffer(pem).take(LONGEST.0 + 1).collect::<Result<_, _>>().ok()?;
+    parse(&blocks.last()?.contents).ok().map(|top| issuer(&top))
+}
+
 /// What a kept chain says, in DER. It was checked when it came; whether it still holds is for who serves it.
 pub fn read_chain(chain: &[Vec<u8>]) -> Result<Facts, Unusable> {
     let leaf = parse(chain.first().ok_or(Unusable::Malformed)?)?;

@@ -4,6 +4,7 @@
 //! and a checksum over all before it. Text is a JSON string, bytes are base64. Reading is total: whatever a disk gives back is
 //! a record or an [`Unreadable`], never a panic and never a part of a record.
 
+mod dns;
 pub mod lines;
 mod proofs;
 
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::budget::{Budget, Purpose};
 use crate::order::{Phase, Progress, Wish};
 use crate::{Secret, Time};
+pub use dns::{DnsRecord, DnsRecords};
 use lines::{Reader, Writer};
 
 #[cfg(test)]

@@ -28,6 +28,10 @@ pub struct Acme {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub profile: Option<String>,
+    /// Common name of the root that chains should end in, where the authority offers several; with another name, its first chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub preferred_chain: Option<String>,
     /// Roots to trust for the directory, in a ConfigMap of the outer namespace. Absent: the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<KeyReference>,

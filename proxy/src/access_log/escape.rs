@@ -1,6 +1,6 @@
 //! Bytes from the network as text in a log line: nothing that ends a line, closes a quote or carries a secret gets through.
 
-use crate::secrets::is_secret_parameter;
+use crate::secrets::{before_token, is_secret_parameter};
 
 const BLANK: &[u8] = b"***";
 
@@ -56,8 +56,12 @@ fn are_plain(word: [u8; 8]) -> bool {
     (word | below(word, b' ') | is(0x7f) | is(b'"') | is(b'\\')) & all(0x80) == 0
 }
 
-/// [`text`] for a path with a query: the values of secret parameters are blanked.
+/// [`text`] for a path with a query: the values of secret parameters are blanked, and the token of an ACME challenge with all after it.
 pub(super) fn target(out: &mut Vec<u8>, target: &[u8], quoting: Quoting) {
+    if let Some(shown) = before_token(target) {
+        text(out, shown, quoting);
+        return out.extend_from_slice(BLANK);
+    }
     let Some(mark) = memchr::memchr(b'?', target) else { return text(out, target, quoting) };
     text(out, &target[..=mark], quoting);
     for (index, pair) in target[mark + 1..].split(|byte| *byte == b'&').enumerate() {

@@ -155,6 +155,15 @@ fn values_of_secret_parameters_are_blanked() {
 }
 
 #[test]
+fn the_token_of_a_challenge_is_blanked() {
+    for format in [Format::Json, Format::Clf] {
+        let head = head(b"/.well-known/acme-challenge/hunter2?hunter2", &[]);
+        let text = logged(Options { format, ..Options::default() }, &[(Some(&head), entry())]);
+        assert!(!text.contains("hunter2") && text.contains("/.well-known/acme-challenge/***"), "{text}");
+    }
+}
+
+#[test]
 fn keeping_only_some_fields_is_dropping_the_complement() {
     let keep = FieldSet::from_iter([Field::Status]);
     let text = logged(Options { drop: keep.complement(), ..Options::default() }, &[(Some(&shop()), entry())]);

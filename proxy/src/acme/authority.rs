@@ -1,7 +1,6 @@
 //! One call of an authority for each action of the machine. Decides only what an answer is: which event, or which failure.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_acme::names::Challenge;
@@ -16,9 +15,8 @@ use instant_acme::{
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::client::{Client, Trouble};
-use super::dns::Dns;
 use super::prover::Prover;
-use super::register::register;
+use super::register::Messenger;
 use super::{Settings, keys};
 
 /// Tries of a call whose nonce is refused (RFC 8555 section 6.5), each with three of the library's own.
@@ -28,7 +26,8 @@ const NONCES: usize = 40;
 pub(super) struct Authority {
     account: Account,
     challenge: Challenge,
-    dns: Option<Arc<Dns>>,
+    /// Whoever looks for the chain that is preferred, and its name.
+    chooser: Option<(Messenger, String)>,
     profile: Option<String>,
 }
 
@@ -76,9 +75,14 @@ impl Authority {
     pub(super) async fn open(settings: &Settings, kept: &mut record::Account) -> Result<Self, Failed> {
         let cannot = |error: std::io::Error| Failed::from(Error::Other(Box::new(error)));
         let client = || Client::new(settings.roots.as_ref()).map_err(cannot);
-        let url = match &kept.url {
-            Some(url) => url.clone(),
-            None => register(&client()?, settings, &kept.key, NONCES * 3).await?,
+        let messenger = if kept.url.is_none() || settings.preferred_chain.is_some() {
+            Some(Messenger::new(client()?, &settings.directory, &kept.key, NONCES * 3).await?)
+        } else {
+            None
+        };
+        let url = match (&kept.url, &messenger) {
+            (None, Some(messenger)) => messenger.register(settings).await?,
+            (known, _) => known.clone().unwrap_or_default(),
         };
         kept.url = Some(url.clone());
         let key = PrivatePkcs8KeyDer::from(kept.key.expose().to_vec());
@@ -87,7 +91,7 @@ impl Authority {
         Ok(Self {
             account,
             challenge: settings.challenge,
-            dns: settings.dns.clone(),
+            chooser: messenger.zip(settings.preferred_chain.clone()),
             profile: settings.profile.clone(),
         })
     }
@@ -156,9 +160,8 @@ impl Authority {
                 return Err(Failed::refused(text));
             };
             let proof = challenge.key_authorization();
-            if let Some(dns) = &self.dns {
-                // The authority has not been told yet: nothing is counted as a failed validation.
-                dns.prove(host, proof.as_str()).await.map_err(|error| Failed::from(Failure::NotTaken(error)))?;
+            if let Some(dns) = prover.dns() {
+                dns.prove(host, proof.as_str()).await?;
                 if challenge.status == ChallengeStatus::Pending {
                     with_nonces!(challenge.set_ready())?;
                 }
@@ -216,6 +219,10 @@ impl Authority {
     /// The certificate with its chain, in PEM.
     pub(super) async fn certificate(&self, url: &str) -> Result<String, Failed> {
         let mut order = self.known(url).await?;
+        if let Some((messenger, preferred)) = &self.chooser {
+            let at = order.state().certificate.clone().ok_or(Error::Str("no certificate URL found"))?;
+            return Ok(messenger.certificate(self.account.id(), &at, preferred).await?);
+        }
         let none = || Failed::from(Error::Str("a certificate"));
         with_nonces!(order.certificate())?.ok_or_else(none)
     }

@@ -2,6 +2,7 @@
 //! what is slow or wrong here never counts as a failed validation. Decides who writes records and when they are there.
 
 mod ask;
+mod journal;
 #[cfg(feature = "dns-providers")]
 mod providers;
 mod rfc2136;
@@ -9,21 +10,21 @@ mod settings;
 mod webhook;
 mod zone;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_acme::{Secret, challenge};
+use bailey_acme::Secret;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use ask::{AskError, shows};
+pub(super) use journal::Journal;
 use zone::Resolver;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::acme) mod tests;
 
 /// How often the servers are asked, and from the tenth time on.
 const ROUNDS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(6));
@@ -88,18 +89,8 @@ pub struct Dns {
     records: Box<dyn DnsRecords>,
     resolver: Resolver,
     within: Duration,
-    /// Records that are there, or may be.
-    placed: Mutex<BTreeSet<Placed>>,
     /// What no error may show.
     secrets: Vec<Secret>,
-}
-
-/// A record that was written for a host.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Placed {
-    host: String,
-    name: String,
-    text: String,
 }
 
 impl fmt::Debug for Dns {
@@ -112,31 +103,6 @@ impl fmt::Debug for Dns {
 }
 
 impl Dns {
-    /// Adds the proof of a host, and waits until all servers of the zone show it.
-    pub(super) async fn prove(&self, host: &str, authorization: &str) -> Result<(), String> {
-        let name = self.place(&challenge::record_name(host)).await?;
-        let record = Placed { host: host.to_owned(), name, text: challenge::record_text(authorization) };
-        self.change(|placed| placed.insert(record.clone()));
-        self.publish(&record.name, &record.text).await
-    }
-
-    /// Takes the proofs of a host away. What cannot be taken away now is tried again with the next.
-    pub(super) async fn withdraw(&self, host: &str) {
-        let own: Vec<Placed> = self.change(|placed| placed.iter().filter(|one| one.host == host).cloned().collect());
-        for record in own {
-            match self.retract(&record.name, &record.text).await {
-                Ok(()) => {
-                    self.change(|placed| placed.remove(&record));
-                }
-                Err(error) => tracing::warn!(host, "a record of a proof stays for now: {error}"),
-            }
-        }
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeSet<Placed>) -> T) -> T {
-        change(&mut self.placed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Where the record of a name is written: where its aliases lead (RFC 8555 section 8.4 lets them).
     async fn place(&self, name: &str) -> Result<String, String> {
         self.resolver.canonical(name).await.map_err(|error| self.said(&error))

@@ -107,7 +107,7 @@ impl Driver {
         leads.mark_unchanged();
         let contents = store.load().await?;
         let mut driver = Self {
-            prover: Prover::new(hold.clone(), store.clone()),
+            prover: Prover::new(hold.clone(), store.clone(), settings.dns.clone()),
             door: Arc::new(Door::new(settings.clone(), store.clone(), None)),
             settings,
             clock: Arc::new(time_of_day),

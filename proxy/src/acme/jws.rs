@@ -33,6 +33,11 @@ impl Signer {
         self.sign(&json!({"alg": "ES256", "jwk": self.public, "nonce": nonce, "url": url}), &payload.to_string())
     }
 
+    /// A question without content (RFC 8555 section 6.3) of an account.
+    pub(super) fn ask(&self, account: &str, url: &str, nonce: &str) -> Result<Vec<u8>, Error> {
+        self.sign(&json!({"alg": "ES256", "kid": account, "nonce": nonce, "url": url}), "")
+    }
+
     fn sign(&self, header: &Value, payload: &str) -> Result<Vec<u8>, Error> {
         let sign = |input: &[u8]| {
             let signature = self.pair.sign(&SystemRandom::new(), input).map_err(|_| Error::Crypto)?;

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::Hold;
 use super::authority::Failed;
+use super::dns::{Dns, Journal};
 use super::store::{Store, StoreError, Until};
 
 /// What orders prove with.
@@ -15,13 +16,20 @@ use super::store::{Store, StoreError, Until};
 pub(super) struct Prover {
     hold: Arc<Hold>,
     store: Arc<dyn Store>,
+    dns: Option<Arc<Journal>>,
     /// Sets of proofs are shown one after the other, so that an older one never comes after a newer one.
     turn: Arc<Mutex<()>>,
 }
 
 impl Prover {
-    pub(super) fn new(hold: Arc<Hold>, store: Arc<dyn Store>) -> Self {
-        Self { hold, store, turn: Arc::default() }
+    pub(super) fn new(hold: Arc<Hold>, store: Arc<dyn Store>, dns: Option<Arc<Dns>>) -> Self {
+        let dns = dns.map(|dns| Arc::new(Journal::new(dns, store.clone())));
+        Self { hold, store, dns, turn: Arc::default() }
+    }
+
+    /// Proofs by DNS, where they are what was chosen.
+    pub(super) fn dns(&self) -> Option<&Arc<Journal>> {
+        self.dns.as_ref()
     }
 
     /// Puts the answer for a token in place. `false`: no authority may make such a token.

@@ -42,6 +42,8 @@ pub struct Settings {
     pub dns: Option<Arc<Dns>>,
     /// The profile that is asked for.
     pub profile: Option<String>,
+    /// The name of the root that its chain should end in, where the authority has several.
+    pub preferred_chain: Option<String>,
     /// Whether the authority is asked when to renew.
     pub ask_authority: bool,
     /// When certificates are renewed otherwise.
@@ -160,6 +162,7 @@ impl Settings {
             challenge,
             dns: None,
             profile: acme.profile.clone(),
+            preferred_chain: acme.preferred_chain.clone(),
             ask_authority: acme.renewal.is_none_or(|renewal| renewal.ask_authority),
             policy: Policy { remaining_percent: acme.renewal.and_then(|renewal| renewal.remaining_percent) },
             most: BTreeMap::new(),

@@ -1,3 +1,8 @@
+mod authority;
+mod bed;
+mod evil;
+mod well;
+
 use bailey_acme::Secret;
 
 use super::*;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::SpanOrigin;
 use crate::error::ProxyError;
 use crate::respond::answer;
-use crate::secrets::is_secret_parameter;
+use crate::secrets::{before_token, is_secret_parameter};
 
 /// The longest text of an attribute, in bytes; the rest is cut.
 const LONGEST: usize = 1024;
@@ -114,7 +114,10 @@ impl Facts {
         let mut set = Attributes(Vec::with_capacity(24));
         self.method(&mut set);
         let (path, query) = split(&self.target);
-        set.text("url.path", path);
+        match before_token(path) {
+            Some(shown) => set.add("url.path", Value::from(format!("{}{REDACTED}", lossy(shown)))),
+            None => set.text("url.path", path),
+        }
         if let Some(query) = query {
             set.add("url.query", Value::from(redacted(query)));
         }
@@ -170,7 +173,7 @@ impl Facts {
         if let Some(port) = port {
             url = format!("{url}:{port}");
         }
-        url.push_str(&lossy(path));
+        url.push_str(&lossy(before_token(path).unwrap_or(path)));
         if let Some(query) = query {
             url = format!("{url}?{}", redacted(query));
         }

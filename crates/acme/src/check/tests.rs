@@ -120,3 +120,12 @@ fn what_is_no_chain_is_refused() {
         assert_eq!(check(pem.as_bytes(), "a.example.com", &spki(&key), NOW), Err(Unusable::Malformed));
     }
 }
+
+#[test]
+fn the_top_of_a_chain_says_who_signed_it() {
+    let (root, below, key) = (ca("Root X"), ca("Below Y"), KeyPair::generate().unwrap());
+    let leaf = sign(&params(&["a.example.com"]), &key, &below);
+    assert_eq!(top_issuer(leaf.as_bytes()).as_deref(), Some("Below Y"));
+    assert_eq!(top_issuer((leaf + &root.pem).as_bytes()).as_deref(), Some("Root X"));
+    assert_eq!((top_issuer(b""), top_issuer(b"words")), (None, None));
+}

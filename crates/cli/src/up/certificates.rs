@@ -126,6 +126,7 @@ fn by_http() -> Acme {
         challenge: Challenge { http01: Some(EmptySettings {}), tls_alpn01: None, dns01: None },
         external_account: None,
         profile: None,
+        preferred_chain: None,
         ca_bundle_ref: None,
         renewal: None,
         until_issued: UntilIssued::Refuse,

@@ -2,7 +2,6 @@
 //! value.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use bailey_acme::Secret;
@@ -90,13 +89,7 @@ pub(super) fn dns(spec: &Dns01, material: &Material) -> Result<Dns, SettingsErro
         }
     };
     let within = spec.propagation.as_ref().map_or(WITHIN, |one| Duration::from_secs(one.timeout_seconds.into()));
-    Ok(Dns {
-        records,
-        resolver,
-        within,
-        placed: Mutex::default(),
-        secrets: material.dns_credentials.values().cloned().collect(),
-    })
+    Ok(Dns { records, resolver, within, secrets: material.dns_credentials.values().cloned().collect() })
 }
 
 fn wrong(field: &str, why: String) -> SettingsError {

@@ -161,8 +161,8 @@ impl Driver {
     }
 
     /// Takes the record of a host out of DNS, beside whatever the order does.
-    fn withdraw_record(&mut self, id: &CertificateId, host: Arc<str>) {
-        if let Some(dns) = self.settings.dns.clone() {
+    pub(super) fn withdraw_record(&mut self, id: &CertificateId, host: Arc<str>) {
+        if let Some(dns) = self.prover.dns().cloned() {
             let owner = id.clone();
             self.calls.push(Box::pin(async move {
                 dns.withdraw(&host).await;

@@ -8,7 +8,7 @@ use bailey_acme::agenda::Entry;
 use bailey_acme::budget::{Budget, Cost};
 use bailey_acme::names::{CertificateId, Challenge};
 use bailey_acme::order::{Action, Event, Phase, Progress, step};
-use bailey_acme::record;
+use bailey_acme::record::{self, DnsRecords};
 
 use super::{Door, Driver, Kept, TRY};
 use crate::acme::store::{Changes, Contents, StoreError};
@@ -40,10 +40,22 @@ impl Driver {
             let proving: BTreeSet<&str> = proving.map(|known| &*known.host).collect();
             self.hold.keep_proofs(|host| proving.contains(host));
             self.proofs_stale = *self.hold.proofs() != contents.proofs;
+            let left = contents.dns.0.iter().filter(|record| !proving.contains(&*record.host));
+            let left: BTreeSet<String> = left.map(|record| record.host.clone()).collect();
+            self.take_records(contents.dns, left).await;
         } else {
             self.hold.take_proofs(&contents.proofs.into(), self.settings.challenge == Challenge::TlsAlpn01);
         }
         Ok(())
+    }
+
+    /// Takes what no order waits for out of DNS.
+    async fn take_records(&mut self, records: DnsRecords, left: BTreeSet<String>) {
+        let Some(dns) = self.prover.dns() else { return };
+        dns.take(records).await;
+        for host in left {
+            self.withdraw_record(&CertificateId::of("", &host), host.into());
+        }
     }
 
     fn take_budget(&mut self, budget: Option<Budget>) {

@@ -92,6 +92,33 @@ fn what_is_missing_or_wrong_is_named_with_its_field_and_a_remedy() {
     }
 }
 
+/// The samples' objects lead to settings; a ConfigMap that the reader makes is made here.
+#[test]
+fn every_sample_gives_settings() {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/certificates");
+    let mut directories = Vec::new();
+    for entry in std::fs::read_dir(samples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let topology = documents.iter().find(|one| one["kind"] == "IngressTopology").unwrap();
+        let acme: Acme = serde_json::from_value(topology["spec"]["outer"]["acme"].clone()).unwrap();
+        let material = Material::of(&acme, "ingress-main", |reference| {
+            let Reference::Secret(name) = reference else {
+                return Some(BTreeMap::from([("ca.crt".to_owned(), certificate().into_bytes())]));
+            };
+            let secret = documents.iter().find(|one| one["kind"] == "Secret" && one["metadata"]["name"] == **name)?;
+            let entries = secret["stringData"].as_object()?.iter();
+            Some(entries.map(|(key, value)| (key.clone(), value.as_str().unwrap().as_bytes().to_vec())).collect())
+        });
+        let settings = material.and_then(|material| Settings::of(&acme, &material));
+        directories.push(settings.unwrap_or_else(|error| panic!("{}: {error}", path.display())).directory);
+    }
+    assert_eq!(directories.len(), 6);
+}
+
 #[test]
 fn nothing_prints_what_references_lead_to() {
     let account = json!({"externalAccount": {"keyId": "kid-1", "secretRef": {"name": "account", "key": "mac"}}});

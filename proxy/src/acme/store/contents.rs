@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bailey_acme::budget::Budget;
 use bailey_acme::challenge::Proofs;
 use bailey_acme::names::CertificateId;
-use bailey_acme::record::{Account, Certificate, Order, Record, Unreadable};
+use bailey_acme::record::{Account, Certificate, DnsRecords, Order, Record, Unreadable};
 
 use super::Name;
 
@@ -25,6 +25,8 @@ pub struct Contents {
     pub budget: Option<Budget>,
     /// The proofs that are in place.
     pub proofs: Proofs,
+    /// What was written into DNS and is not known to be gone.
+    pub dns: DnsRecords,
     /// What cannot be read, and what became of it.
     pub unreadable: Vec<Unread>,
 }
@@ -64,6 +66,7 @@ impl Contents {
             }
             Name::Budget => self.budget = Some(Budget::decode(bytes)?.0),
             Name::Proofs => self.proofs = Proofs::decode(bytes)?.0,
+            Name::DnsRecords => self.dns = DnsRecords::decode(bytes)?.0,
         }
         Ok(())
     }

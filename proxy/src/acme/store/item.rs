@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bailey_acme::budget::Budget;
 use bailey_acme::names::CertificateId;
-use bailey_acme::record::{Account, Certificate, Order, Record};
+use bailey_acme::record::{Account, Certificate, DnsRecords, Order, Record};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -20,6 +20,8 @@ pub enum Item {
     Account(Arc<Account>),
     /// What was spent.
     Budget(Arc<Budget>),
+    /// What was written into DNS.
+    DnsRecords(Arc<DnsRecords>),
 }
 
 /// What a record is called.
@@ -35,6 +37,8 @@ pub enum Name {
     Budget,
     /// The proofs that are in place.
     Proofs,
+    /// What was written into DNS.
+    DnsRecords,
 }
 
 impl Item {
@@ -45,6 +49,7 @@ impl Item {
             Self::Order(id, _) => Name::Order(id.clone()),
             Self::Account(account) => Name::of_account(&account.authority),
             Self::Budget(_) => Name::Budget,
+            Self::DnsRecords(_) => Name::DnsRecords,
         }
     }
 
@@ -55,6 +60,7 @@ impl Item {
             Self::Order(_, order) => order.encode(fence),
             Self::Account(account) => account.encode(fence),
             Self::Budget(budget) => budget.encode(fence),
+            Self::DnsRecords(records) => records.encode(fence),
         }
     }
 
@@ -79,6 +85,7 @@ impl Name {
             Some(("account", head)) if head.len() == 16 => u64::from_str_radix(head, 16).ok().map(Self::Account),
             None if text == "budget" => Some(Self::Budget),
             None if text == "proofs" => Some(Self::Proofs),
+            None if text == "dns" => Some(Self::DnsRecords),
             Some(_) | None => None,
         }
     }
@@ -91,6 +98,7 @@ impl Name {
             Self::Account(_) => "account",
             Self::Budget => "budget",
             Self::Proofs => "proofs",
+            Self::DnsRecords => "dns",
         }
     }
 }
@@ -100,7 +108,7 @@ impl fmt::Display for Name {
         match self {
             Self::Certificate(id) | Self::Order(id) => write!(f, "{}-{id}", self.kind()),
             Self::Account(head) => write!(f, "account-{head:016x}"),
-            Self::Budget | Self::Proofs => f.write_str(self.kind()),
+            Self::Budget | Self::Proofs | Self::DnsRecords => f.write_str(self.kind()),
         }
     }
 }
@@ -118,6 +126,7 @@ mod tests {
             Name::of_account("https://ca.example.com/dir"),
             Name::Budget,
             Name::Proofs,
+            Name::DnsRecords,
         ];
         for name in all {
             assert_eq!(Name::parse(&name.to_string()), Some(name));

@@ -177,6 +177,16 @@ async fn one_trace_leads_through_both_tiers_to_the_application() {
     pair.end().await;
 }
 
+#[tokio::test]
+async fn the_token_of_a_challenge_is_in_no_span() {
+    let pair = Pair::start(traced(&json!({})), echo().await).await;
+    pair.ask("/.well-known/acme-challenge/hunter2", "").await;
+    let trace = pair.trace(4).await;
+    assert!(!format!("{trace:?}").contains("hunter2"), "{trace:#?}");
+    let [server] = spans_of(&trace, "outer", Kind::Server)[..] else { panic!("{trace:#?}") };
+    assert_eq!(server.attribute("url.path"), Some(&Attribute::from("/.well-known/acme-challenge/REDACTED")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_context_from_outside_is_a_link_unless_it_is_accepted() {
     let lines = format!("traceparent: 00-{KEPT}-{PARENT}-01\r\ntracestate: a=1\r\nbaggage: user=7\r\n");

@@ -27,6 +27,8 @@ pub(in crate::acme) struct Zone {
     /// Answers by UDP are cut.
     pub(in crate::acme) cut: bool,
     pub(in crate::acme) updates: usize,
+    /// The most texts that were there at once.
+    pub(in crate::acme) most: usize,
 }
 
 pub(in crate::acme) struct Server {
@@ -90,6 +92,10 @@ impl Server {
 
     pub(in crate::acme) fn zone(&self) -> MutexGuard<'_, Zone> {
         self.zone.lock().unwrap()
+    }
+
+    pub(in crate::acme) fn shared(&self) -> Arc<Mutex<Zone>> {
+        self.zone.clone()
     }
 
     pub(in crate::acme) fn texts(&self) -> Vec<(String, String)> {
@@ -165,6 +171,7 @@ fn update(bytes: &[u8], message: &Message, zone: &mut Zone) -> Vec<u8> {
         } else if !zone.texts.contains(&one) {
             zone.texts.push(one);
         }
+        zone.most = zone.most.max(zone.texts.len());
     }
     let encoded = answer.to_vec().unwrap();
     let signature = TSigResponseContext::new(message.id, now, key, mac, None).sign(&encoded).unwrap();
