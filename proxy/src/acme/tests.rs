@@ -1,5 +1,6 @@
 mod authority;
 mod bed;
+mod canaries;
 mod evil;
 mod well;
 

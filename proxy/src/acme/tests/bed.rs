@@ -7,6 +7,7 @@ use std::time::Duration;
 use bailey_acme::Time;
 use bailey_acme::challenge::record_name;
 use bailey_crds::topology::Acme;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::authority::{Authority, Look};
@@ -93,6 +94,14 @@ impl Bed {
         let time = self.time.clone();
         let driver = Driver::load(self.settings.clone(), self.store.clone(), self.hold.clone()).await.unwrap();
         self.driver = driver.with_clock(Arc::new(move || Time(time.load(Ordering::Relaxed))));
+    }
+
+    /// The private keys that are kept, in base64.
+    pub(super) async fn keys(&self) -> Vec<String> {
+        let contents = self.store.load().await.unwrap();
+        let certificates = contents.certificates.values().map(|one| &one.key);
+        let accounts = contents.accounts.values().map(|one| &one.key);
+        certificates.chain(accounts).map(|key| BASE64.encode(key.expose())).collect()
     }
 
     /// The certificate that a client gets.

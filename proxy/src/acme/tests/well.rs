@@ -38,7 +38,7 @@ async fn a_hundred_certificates_come_with_nine_nonces_of_ten_refused() {
     hundred(90).await;
 }
 
-fn by_update(server: &Server) -> By<'_> {
+pub(super) fn by_update(server: &Server) -> By<'_> {
     let address = server.address.to_string();
     let spec =
         json!({"provider": "rfc2136", "credentialsRef": {"name": "dns"}, "propagation": {"nameservers": [address]}});
