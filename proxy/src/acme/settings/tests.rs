@@ -92,7 +92,7 @@ fn what_is_missing_or_wrong_is_named_with_its_field_and_a_remedy() {
     }
 }
 
-/// The samples' objects lead to settings; a ConfigMap that the reader makes is made here.
+/// The samples' objects lead to settings; a `ConfigMap` that the reader makes is made here.
 #[test]
 fn every_sample_gives_settings() {
     let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/certificates");
