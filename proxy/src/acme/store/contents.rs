@@ -94,7 +94,7 @@ impl Changes {
                 self.proofs = Some(Arc::new(record.unwrap_or_default()));
             }
             // Whoever orders is the only one that needs them, and reads them when it begins.
-            Name::Account(_) | Name::Budget => {}
+            Name::Account(_) | Name::Budget | Name::DnsRecords => {}
         }
         Ok(())
     }
