@@ -322,4 +322,41 @@ mod tests {
             "{problems:?}"
         );
     }
+
+    /// Waits until what is to be said is as wished.
+    async fn until(orders: &Orders, wished: impl Fn(&Orders) -> bool) {
+        let waiting = async {
+            while !wished(orders) {
+                orders.changed().await;
+            }
+        };
+        timeout(Duration::from_mins(1), waiting).await.unwrap_or_else(|_| panic!("{:?}", orders.trouble()));
+    }
+
+    #[tokio::test]
+    async fn certificates_are_read_before_references_and_what_is_missing_is_said_until_it_is_not_asked_for() {
+        bailey_kit::kube::use_provider();
+        // Nobody answers there.
+        let client = Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let means = |folder| Means { client: client.clone(), namespace: "out".to_owned(), folder };
+        let hold = Arc::<Hold>::default();
+        let orders = Orders::start(means(Some(folder.path().join("certificates"))), hold.clone());
+        assert!(!orders.are_loaded());
+        let acme = json!({"directory": "https://127.0.0.1:1/dir", "challenge": {"http01": {}}, "store": "Volume"});
+        orders.follow(&objects(&[config(&acme)]));
+        until(&orders, |orders| orders.are_loaded() && orders.trouble().is_none()).await;
+        let mut with_roots = acme.clone();
+        with_roots["caBundleRef"] = json!({"name": "ca", "key": "ca.crt"});
+        orders.follow(&objects(&[config(&with_roots)]));
+        let unread = "the ConfigMap ca of namespace out cannot be read";
+        until(&orders, |orders| orders.trouble().is_some_and(|why| why.contains(unread))).await;
+        assert!(orders.are_loaded(), "what is kept serves");
+        orders.follow(&objects(&[config(&Value::Null)]));
+        until(&orders, |orders| orders.trouble().is_none()).await;
+        let nowhere = Orders::start(means(None), hold);
+        nowhere.follow(&objects(&[config(&acme)]));
+        until(&nowhere, |orders| orders.trouble().is_some_and(|why| why.contains("--certificates"))).await;
+        assert!(nowhere.are_loaded(), "there is nothing to be read");
+    }
 }
