@@ -339,7 +339,13 @@ mod tests {
         // Nobody answers there.
         let client = Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let means = |folder| Means { client: client.clone(), namespace: "out".to_owned(), folder };
+        let means = |folder| Means {
+            client: client.clone(),
+            namespace: "out".to_owned(),
+            topology: "main".to_owned(),
+            replica: None,
+            folder,
+        };
         let hold = Arc::<Hold>::default();
         let orders = Orders::start(means(Some(folder.path().join("certificates"))), hold.clone());
         assert!(!orders.are_loaded());
@@ -358,5 +364,8 @@ mod tests {
         nowhere.follow(&objects(&[config(&acme)]));
         until(&nowhere, |orders| orders.trouble().is_some_and(|why| why.contains("--certificates"))).await;
         assert!(nowhere.are_loaded(), "there is nothing to be read");
+        let in_secrets = json!({"directory": acme["directory"], "challenge": {"http01": {}}, "store": "Secrets"});
+        nowhere.follow(&objects(&[config(&in_secrets)]));
+        until(&nowhere, |orders| orders.trouble().is_some_and(|why| why.contains("--replica"))).await;
     }
 }
