@@ -5,6 +5,7 @@ node_ip=172.30.0.1              # exists only in this network namespace, which h
 pods=10.244.0.0/16
 services=10.96.0.0/16
 dns_ip=10.96.0.10
+names_ip=10.96.0.53             # a Service that tests make
 client_gateway=198.51.100.1     # the node's side of the wire to the client
 client_ip=198.51.100.7
 kubectl() { "$P/kubernetes/kubectl" --kubeconfig "$R/admin.kubeconfig" "$@"; }

@@ -206,7 +206,9 @@ impl Bed {
         let topologies = self.kubectl(&["get", "itopo", conditions]);
         let events = self.kubectl(&["get", "events", "--all-namespaces", "--sort-by=.metadata.creationTimestamp"]);
         let mut said = format!("== Pods\n{pods}\n== topologies\n{topologies}\n== Events\n{}", last(&events, 25));
-        for of in ["app.kubernetes.io/name=bailey-operator", "app.kubernetes.io/name=bailey-proxy"] {
+        for of in
+            ["app.kubernetes.io/name=bailey-operator", "app.kubernetes.io/name=bailey-proxy", "app in (pebble, names)"]
+        {
             let name = r#"-o=jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}"#;
             for line in self.kubectl(&["get", "pods", "--all-namespaces", "--selector", of, name]).lines() {
                 let Some((namespace, pod)) = line.split_once(' ') else { continue };

@@ -203,13 +203,18 @@ impl Kubernetes {
 }
 
 /// Waits until `there` gives something, and panics with the state of the cluster if that takes longer than [`SOON`].
-pub(crate) async fn until<T>(what: &str, mut there: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, there: impl AsyncFnMut() -> Option<T>) -> T {
+    within(SOON, what, there).await
+}
+
+/// The same with a longest time of its own.
+pub(crate) async fn within<T>(longest: Duration, what: &str, mut there: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = there().await {
             return found;
         }
-        assert!(started.elapsed() < SOON, "not within {} s: {what}\n{}", SOON.as_secs(), bed().describe());
+        assert!(started.elapsed() < longest, "not within {} s: {what}\n{}", longest.as_secs(), bed().describe());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

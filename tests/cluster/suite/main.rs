@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod addresses;
+mod authority;
 mod bed;
 mod between;
+mod certificates;
 mod cli;
 mod definitions;
 mod faults;
@@ -82,6 +84,9 @@ const TESTS: &[(&str, fn())] = tests![
     cli::a_request_is_traced_over_the_pods_of_both_tiers,
     upgrade::an_upgrade_rolls_inner_tiers_first_and_loses_no_request,
     traces::spans_of_both_tiers_make_one_trace,
+    certificates::every_challenge_proves_names_and_one_replica_keeps_them_on_a_volume,
+    certificates::three_replicas_order_each_name_once_and_share_it_by_secrets,
+    certificates::a_leader_killed_in_mid_order_loses_nothing_and_repeats_no_order,
     faults::any_write_may_fail_in_any_way,
     rest::two_hundred_tenants_cost_little,
 ];

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::bed::{Place, bed};
 
@@ -64,28 +65,43 @@ impl Ask {
         self.send(&mut sender).await.map_err(|lost| lost.why)
     }
 
+    /// The certificate that the server shows to a client at `place`, which trusts `root` alone.
+    pub(crate) async fn shown(self, place: Place) -> Result<CertificateDer<'static>, String> {
+        let there = tokio::task::spawn_blocking(move || {
+            bed().at(place, || async move {
+                let stream = in_time(async { self.secured(TcpStream::connect(self.to).await?).await }).await?;
+                let (_, session) = stream.get_ref();
+                let chain = session.peer_certificates().ok_or("no certificate")?;
+                Ok(chain.first().ok_or("an empty chain")?.clone().into_owned())
+            })
+        });
+        there.await.expect("no panic")
+    }
+
     async fn connect(&self) -> Result<Sender, String> {
-        let connecting = tokio::time::timeout(DEADLINE, async {
+        in_time(async {
             let stream = TcpStream::connect(self.to).await?;
             stream.set_nodelay(true)?;
-            let Some(root) = &self.root else {
+            if self.root.is_none() {
                 let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
                 tokio::spawn(connection);
                 return Ok(sender);
-            };
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add(root.clone()).map_err(std::io::Error::other)?;
-            let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-            let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
-            let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+            }
+            let stream = self.secured(stream).await?;
             let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
             tokio::spawn(connection);
-            Ok::<_, std::io::Error>(sender)
-        });
-        match connecting.await {
-            Ok(connected) => connected.map_err(|error| format!("connect: {error}")),
-            Err(_) => Err("connect: no answer in time".to_owned()),
-        }
+            Ok(sender)
+        })
+        .await
+    }
+
+    /// TLS with whoever is at the other end, if `root` has signed its certificate for the host.
+    async fn secured(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(self.root.clone());
+        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     async fn send(&self, sender: &mut Sender) -> Result<Answer, Lost> {
@@ -104,6 +120,14 @@ impl Ask {
             Ok(Err(error)) => Err(Lost { unsent: error.is_canceled() || error.is_closed(), why: format!("{error:?}") }),
             Err(_) => Err(Lost { unsent: false, why: "no answer in time".to_owned() }),
         }
+    }
+}
+
+/// What a connection comes to, or why there is none.
+async fn in_time<T>(connecting: impl Future<Output = std::io::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(DEADLINE, connecting).await {
+        Ok(connected) => connected.map_err(|error| format!("connect: {error}")),
+        Err(_) => Err("connect: no answer in time".to_owned()),
     }
 }
 
