@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::backend::{answering, scripted};
 use crate::client::{Client, PROTOCOLS, eventually, request};
 use crate::folder::{client, echo, route};
-use tiers::{flooded, lost, started, with_secret};
+use tiers::{flooded, lost, ordering, started, with_secret};
 
 const HOST: &str = "t.a.localhost";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -149,13 +149,14 @@ async fn every_metric_is_moved_by_what_it_counts_and_no_other_is_shown() {
     let stuck = started(&kept.path().join("stuck"), "access.log", &hanging, &objects).await;
     flooded(&client(&stuck.local), HOST).await;
     let (gateway, lost) = (with_secret().await, lost().await);
+    let ordering = ordering(&kept.path().join("ordering")).await;
     let _under_way = under_way(client(&running.local)).await;
     let of = |local: &Local| -> Vec<Scraped> {
         let handles = local.fronts().map(|(_, tier)| tier).chain(local.inners().map(|(_, tier)| tier));
         handles.map(|tier| scraped(tier.scrape())).collect()
     };
     let all = || -> Vec<Scraped> {
-        let locals = [&running.local, &full.local, &stuck.local, &gateway.local];
+        let locals = [&running.local, &full.local, &stuck.local, &gateway.local, &ordering];
         locals.into_iter().flat_map(of).chain([scraped(lost.scrape())]).collect()
     };
     eventually(|| unmoved(&all()).is_empty()).await;

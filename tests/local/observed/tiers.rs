@@ -1,11 +1,21 @@
 //! The tiers that are looked at: those that work, and those that lack something.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bailey::up::authority::Authority;
+use bailey::up::certificates::LocalAuthority;
 use bailey::up::local::{Local, LocalOptions};
 use bailey_proxy::tier::{LogTarget, Role, Tier, TierHandle, TierOptions};
 use bailey_translate::{Object, Objects};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::alone;
 use crate::backend::{Application, local_backend};
@@ -33,6 +43,39 @@ pub async fn started(at: &Path, log: &str, collector: &Application, objects: &st
         ..LocalOptions::for_tests(&folder, &at.join("state"))
     };
     Started { local: Local::start(options).await.unwrap(), folder, log }
+}
+
+/// A server that ends each connection without an answer; where it is, and its certificate.
+async fn mute() -> (std::net::SocketAddr, String) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
+    let config = config.with_single_cert(vec![cert.der().clone()], key).unwrap();
+    let (acceptor, listener) =
+        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let _ = stream.read(&mut [0; 1024]).await;
+            }
+        }
+    });
+    (address, cert.pem())
+}
+
+/// Tiers that order certificates from an authority that never answers.
+pub async fn ordering(at: &Path) -> Local {
+    let folder = at.join("objects");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("topology.yaml"), TWO_TENANTS).unwrap();
+    let (authority, root) = mute().await;
+    std::fs::write(at.join("root.pem"), root).unwrap();
+    let directory = format!("https://localhost:{}/dir", authority.port());
+    let authority = LocalAuthority { directory, roots: Some(at.join("root.pem")) };
+    let options = LocalOptions { acme: Some(authority), ..LocalOptions::for_tests(&folder, &at.join("state")) };
+    Local::start(options).await.unwrap()
 }
 
 /// Makes more spans than may wait for a collector.
@@ -79,7 +122,7 @@ pub async fn lost() -> TierHandle {
         objects.insert_any(Object::from_value(value).unwrap(), None);
     }
     let options = TierOptions {
-        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        address: Ipv4Addr::LOCALHOST.into(),
         ports: [(80, 0), (443, 0)].into(),
         link: Some(Authority::link("main").unwrap().credentials("bailey://main/outer").unwrap()),
         local: true,
