@@ -19,6 +19,7 @@ mod keys;
 mod material;
 mod ordering;
 mod prover;
+mod reach;
 mod register;
 mod settings;
 pub mod store;

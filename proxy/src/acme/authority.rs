@@ -17,7 +17,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use super::client::{Client, Trouble};
 use super::prover::Prover;
 use super::register::Messenger;
-use super::{Settings, keys};
+use super::{Settings, keys, reach};
 
 /// Tries of a call whose nonce is refused (RFC 8555 section 6.5), each with three of the library's own.
 const NONCES: usize = 40;
@@ -29,6 +29,7 @@ pub(super) struct Authority {
     /// Whoever looks for the chain that is preferred, and its name.
     chooser: Option<(Messenger, String)>,
     profile: Option<String>,
+    looks_first: bool,
 }
 
 /// A call that came to nothing.
@@ -93,6 +94,7 @@ impl Authority {
             challenge: settings.challenge,
             chooser: messenger.zip(settings.preferred_chain.clone()),
             profile: settings.profile.clone(),
+            looks_first: settings.looks_first,
         })
     }
 
@@ -175,6 +177,9 @@ impl Authority {
                 prover.put_handshake(host, &certificate);
             }
             prover.shown().await?;
+            if self.looks_first {
+                reach::wait(self.challenge, host, &challenge.token, proof.as_str()).await;
+            }
             // Told already, by the process before this one, perhaps: telling it again is an error to some authorities.
             if challenge.status == ChallengeStatus::Pending {
                 with_nonces!(challenge.set_ready())?;

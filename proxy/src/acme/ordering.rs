@@ -19,12 +19,15 @@ pub struct Asked {
     pub most: BTreeMap<Arc<str>, usize>,
     /// What the references of `acme` lead to.
     pub material: Material,
+    /// Whether it is seen from here first that a name leads here.
+    pub looks_first: bool,
 }
 
 impl Asked {
     /// The settings of a driver.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
-        Ok(Settings { most: self.most.clone(), ..Settings::of(&self.acme, &self.material)? })
+        let settings = Settings::of(&self.acme, &self.material)?;
+        Ok(Settings { most: self.most.clone(), looks_first: self.looks_first, ..settings })
     }
 }
 
@@ -136,7 +139,7 @@ mod tests {
 
     fn asked(acme: serde_json::Value, most: usize) -> Asked {
         let most = [(Arc::from("team-a"), most)].into();
-        Asked { acme: serde_json::from_value(acme).unwrap(), most, material: Material::default() }
+        Asked { acme: serde_json::from_value(acme).unwrap(), most, material: Material::default(), looks_first: false }
     }
 
     fn acme() -> serde_json::Value {

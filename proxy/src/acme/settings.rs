@@ -52,6 +52,8 @@ pub struct Settings {
     pub most: BTreeMap<Arc<str>, usize>,
     /// Names without a certificate get one that no client trusts.
     pub self_signed: bool,
+    /// Whether it is seen from here first that a name leads here, before the authority looks.
+    pub looks_first: bool,
     /// What is kept serves, and nothing is ordered.
     pub held_back: bool,
 }
@@ -167,6 +169,7 @@ impl Settings {
             policy: Policy { remaining_percent: acme.renewal.and_then(|renewal| renewal.remaining_percent) },
             most: BTreeMap::new(),
             self_signed: acme.until_issued == UntilIssued::SelfSigned,
+            looks_first: false,
             held_back: true,
         })
     }

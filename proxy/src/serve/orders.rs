@@ -214,7 +214,7 @@ impl Worker {
         let material = read::material(&self.means.client, &self.means.namespace, &wanted.acme).await;
         let result = match material {
             Ok(material) => {
-                let asked = Asked { acme: wanted.acme.clone(), most: most.clone(), material };
+                let asked = Asked { acme: wanted.acme.clone(), most: most.clone(), material, looks_first: true };
                 self.ordering.follow(asked, store.clone()).await
             }
             Err(why) => Err(why),

@@ -87,7 +87,8 @@ pub(super) fn asked(from: &LocalAuthority, objects: &Objects, topology: &str) ->
     let material = Material::of(&acme, namespace, |reference| entries(objects, namespace, reference))?;
     let roots = from.roots.as_deref().map(pem).transpose()?;
     let most = most(spec.map(|spec| spec.tenants.as_slice()).unwrap_or_default());
-    let asked = Asked { acme, most, material: Material { roots, ..material } };
+    // The ports of this machine are not those that an authority asks.
+    let asked = Asked { acme, most, material: Material { roots, ..material }, looks_first: false };
     // What cannot be used is said before anything is changed.
     asked.settings()?;
     Ok(asked)

@@ -176,5 +176,10 @@ fn unknown(provider: &str) -> SettingsError {
     let near = known.iter().map(|name| (strsim::jaro(name, provider), *name)).filter(|(near, _)| *near > 0.8);
     let near =
         near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
-    wrong(".provider", format!("{provider} is not known{near} Known are: {}", known.join(", ")))
+    let built = if cfg!(feature = "dns-providers") {
+        ""
+    } else {
+        ". This program is built without the interfaces of DNS providers: use an image that was built with DNS_PROVIDERS=1"
+    };
+    wrong(".provider", format!("{provider} is not known{near} Known are: {}{built}", known.join(", ")))
 }
