@@ -19,11 +19,11 @@ use bailey_acme::Time;
 use bailey_acme::agenda::{Entry, Next};
 use bailey_acme::budget::{self, Budget, Cost};
 use bailey_acme::names::{CertificateId, Terms, Wanted, Wants, wanted};
-use bailey_acme::order::Event;
+use bailey_acme::order::{Event, Phase};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use rustls::sign::CertifiedKey;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::account::Door;
 use super::hold::{Hold, Listed, Names, Renewals};
@@ -136,7 +136,7 @@ impl Driver {
     }
 
     /// Works until its task is ended, which may happen at any point.
-    pub async fn run(mut self) {
+    pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         loop {
             let next = self.work().await;
             let wait = next.since(self.now()).clamp(Duration::from_millis(200), AT_LEAST);
@@ -155,8 +155,17 @@ impl Driver {
                     Err(_) => return,
                 },
                 changes = self.store.changed() => self.take_changes(changes),
+                _ = &mut stop => return self.come_to_rest().await,
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// Lets the orders that are being placed come to their answer: of one that is cut off nobody knows whether it has arrived.
+    async fn come_to_rest(&mut self) {
+        while self.entries.values().any(|known| known.entry.progress.phase == Phase::Ordering) {
+            let Some((id, answer)) = self.calls.next().await else { return };
+            self.answered(&id, answer).await;
         }
     }
 

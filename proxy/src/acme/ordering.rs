@@ -3,12 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bailey_crds::topology::Acme;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::store::Store;
 use super::{Driver, DriverError, Hold, Material, Settings, SettingsError};
+
+/// How long a driver that is to end may wait for the answers to orders that it is placing: a little longer than a call may take.
+const LAST_ANSWER: Duration = Duration::from_secs(35);
 
 /// What a tier is asked to order, and by what means.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +49,8 @@ pub struct Ordering {
 struct Running {
     /// What it was begun with; `None`: with what was at hand, to serve what there is and order nothing.
     asked: Option<Asked>,
+    /// Asks it to end when no order is being placed.
+    stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
@@ -55,9 +63,12 @@ impl Drop for Running {
 impl Running {
     /// Ends it; when this returns it does nothing any more.
     async fn end(mut self) {
-        self.task.abort();
-        // That it was ended is what was asked for.
-        drop((&mut self.task).await);
+        drop(self.stop.take());
+        if timeout(LAST_ANSWER, &mut self.task).await.is_err() {
+            self.task.abort();
+            // That it was ended is what was asked for.
+            drop((&mut self.task).await);
+        }
     }
 }
 
@@ -102,7 +113,8 @@ impl Ordering {
         }
         // Until it has read the store, the hold answers with what the one before has left there.
         let driver = Driver::load(settings, store, self.hold.clone()).await?;
-        self.running = Some(Running { asked, task: tokio::spawn(driver.run()) });
+        let (stop, stopped) = oneshot::channel();
+        self.running = Some(Running { asked, stop: Some(stop), task: tokio::spawn(driver.run(stopped)) });
         Ok(())
     }
 

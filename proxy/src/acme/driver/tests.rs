@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bailey_acme::Secret;
 use bailey_acme::record::Certificate;
-use bailey_acme::{Secret, order};
 use bailey_crds::topology::Acme;
 
 use super::*;
@@ -98,7 +98,7 @@ async fn an_authority_that_is_away_is_tried_again_and_the_listing_says_why() {
     }
     // Nothing was ordered, and that is known after a restart too.
     let contents = store.load().await.unwrap();
-    assert!(contents.orders.values().all(|order| order.progress.phase == order::Phase::Granted));
+    assert!(contents.orders.values().all(|order| order.progress.phase == Phase::Granted));
     assert_eq!(bed.hold.orders(), crate::acme::Orders::default());
 }
 
